@@ -1,0 +1,346 @@
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+static int open_regular(const char *path, struct stat *info, error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return fail_errno(err, "%s", path);
+    if (fstat(fd, info) != 0) {
+        fail_errno(err, "%s", path);
+        close(fd);
+        return -1;
+    }
+    if (!S_ISREG(info->st_mode)) {
+        close(fd);
+        return fail(err, ERROR_IO, "%s: is not a regular file", path);
+    }
+    return fd;
+}
+
+char *file_read(const char *path, size_t limit, size_t *n, error *err)
+{
+    struct stat info;
+    int fd = open_regular(path, &info, err);
+    if (fd < 0)
+        return NULL;
+    char *text = NULL;
+    if ((uint64_t)info.st_size > limit) {
+        fail(err, ERROR_LIMIT, "%s: %lld bytes, more than the limit of %zu", path, (long long)info.st_size, limit);
+        goto done;
+    }
+    size_t size = (size_t)info.st_size, got = 0;
+    text = memory_try(size + 1, path, err);
+    if (!text)
+        goto done;
+    while (got < size) {
+        ssize_t r = read(fd, text + got, size - got);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r <= 0) {
+            if (r < 0)
+                fail_errno(err, "%s", path);
+            else
+                fail(err, ERROR_IO, "%s: ended at %zu of %zu bytes while it was read", path, got, size);
+            free(text);
+            text = NULL;
+            goto done;
+        }
+        got += (size_t)r;
+    }
+    text[size] = '\0';
+    *n = size;
+done:
+    close(fd);
+    return text;
+}
+
+static int write_all(int fd, const char *bytes, size_t n)
+{
+    while (n) {
+        ssize_t w = write(fd, bytes, n);
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w < 0)
+            return -1;
+        bytes += w;
+        n -= (size_t)w;
+    }
+    return 0;
+}
+
+int file_sync_folder(const char *path, error *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return fail_errno(err, "%s", path);
+    int status = fsync(fd) == 0 || errno == EINVAL ? 0 : fail_errno(err, "%s", path);
+    close(fd);
+    return status;
+}
+
+int file_write(const char *path, const void *bytes, size_t n, error *err)
+{
+    char *temporary = memory_print("%s.tmp.%ld", path, (long)getpid());
+    char *folder = file_folder(path);
+    int status = -1;
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        fail_errno(err, "%s", temporary);
+        goto done;
+    }
+    int wrote = write_all(fd, bytes, n) == 0 && fsync(fd) == 0;
+    if (!wrote)
+        fail_errno(err, "%s", path);
+    if (close(fd) != 0 && wrote) {
+        wrote = 0;
+        fail_errno(err, "%s", path);
+    }
+    if (wrote && rename(temporary, path) == 0)
+        status = file_sync_folder(folder, err);
+    else if (wrote)
+        fail_errno(err, "%s", path);
+    if (status != 0)
+        unlink(temporary);
+done:
+    free(folder);
+    free(temporary);
+    return status;
+}
+
+bool file_exists(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) == 0;
+}
+
+bool file_is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+int file_size(const char *path, uint64_t *size, error *err)
+{
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return fail_errno(err, "%s", path);
+    *size = (uint64_t)info.st_size;
+    return 0;
+}
+
+int file_copy(const char *from, const char *to, error *err)
+{
+    size_t n;
+    char *bytes = file_read(from, (size_t)1 << 32, &n, err);
+    if (!bytes)
+        return -1;
+    int status = file_write(to, bytes, n, err);
+    free(bytes);
+    return status;
+}
+
+int file_make_folders(const char *path, error *err)
+{
+    char *copy = memory_text(path);
+    int status = 0;
+    for (char *p = copy + (copy[0] == '/'); status == 0; p++) {
+        if (*p != '/' && *p != '\0')
+            continue;
+        char kept = *p;
+        *p = '\0';
+        if (copy[0] && mkdir(copy, 0777) != 0 && (errno != EEXIST || !file_is_folder(copy)))
+            status = fail_errno(err, "%s", copy);
+        *p = kept;
+        if (!kept)
+            break;
+    }
+    free(copy);
+    return status;
+}
+
+int file_remove_tree(const char *path, error *err)
+{
+    struct stat info;
+    if (lstat(path, &info) != 0)
+        return errno == ENOENT ? 0 : fail_errno(err, "%s", path);
+    if (!S_ISDIR(info.st_mode))
+        return unlink(path) == 0 ? 0 : fail_errno(err, "%s", path);
+    DIR *folder = opendir(path);
+    if (!folder)
+        return fail_errno(err, "%s", path);
+    int status = 0;
+    for (struct dirent *entry; status == 0 && (entry = readdir(folder));) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        char *inner = file_join(path, entry->d_name);
+        status = file_remove_tree(inner, err);
+        free(inner);
+    }
+    closedir(folder);
+    if (status == 0 && rmdir(path) != 0)
+        status = fail_errno(err, "%s", path);
+    return status;
+}
+
+bool file_same(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+int file_free_bytes(const char *path, uint64_t *bytes, error *err)
+{
+    char *at = memory_text(path);
+    while (!file_exists(at) && strcmp(at, ".") != 0 && strcmp(at, "/") != 0) {
+        char *up = file_folder(at);
+        free(at);
+        at = up;
+    }
+    struct statvfs info;
+    int status = statvfs(at, &info) == 0 ? 0 : fail_errno(err, "%s", at);
+    if (status == 0)
+        *bytes = (uint64_t)info.f_bavail * info.f_frsize;
+    free(at);
+    return status;
+}
+
+char *file_join(const char *folder, const char *name)
+{
+    if (name[0] == '/' || !folder || !folder[0])
+        return memory_text(name);
+    size_t n = strlen(folder);
+    return memory_print("%s%s%s", folder, folder[n - 1] == '/' ? "" : "/", name);
+}
+
+char *file_folder(const char *path)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    while (n > 0 && path[n - 1] != '/')
+        n--;
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    return n ? memory_text_n(path, n) : memory_text(".");
+}
+
+const char *file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+char *file_partial(const char *out)
+{
+    size_t n = strlen(out);
+    while (n > 1 && out[n - 1] == '/')
+        n--;
+    return memory_print("%.*s.partial", (int)n, out);
+}
+
+static int sync_tree(const char *path, error *err)
+{
+    DIR *folder = opendir(path);
+    if (!folder)
+        return fail_errno(err, "%s", path);
+    int status = 0;
+    for (struct dirent *entry; status == 0 && (entry = readdir(folder));) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        char *inner = file_join(path, entry->d_name);
+        struct stat info;
+        if (lstat(inner, &info) != 0) {
+            status = fail_errno(err, "%s", inner);
+        } else if (S_ISDIR(info.st_mode)) {
+            status = sync_tree(inner, err);
+        } else if (S_ISREG(info.st_mode)) {
+            int fd = open(inner, O_RDONLY | O_CLOEXEC);
+            if (fd < 0 || fsync(fd) != 0)
+                status = fail_errno(err, "%s", inner);
+            if (fd >= 0)
+                close(fd);
+        }
+        free(inner);
+    }
+    closedir(folder);
+    return status == 0 ? file_sync_folder(path, err) : status;
+}
+
+int file_publish(const char *out, bool replace, error *err)
+{
+    char *partial = file_partial(out), *folder = file_folder(out);
+    char *old = memory_print("%s.old", partial);
+    int status = sync_tree(partial, err);
+    bool moved = false;
+    if (status == 0 && file_exists(out)) {
+        if (replace) {
+            status = file_remove_tree(old, err);
+            if (status == 0 && rename(out, old) != 0)
+                status = fail_errno(err, "%s", out);
+            moved = status == 0;
+        } else if (rmdir(out) != 0) {
+            status = fail(err, ERROR_IO, "%s: exists already and is not an empty folder; give another name or --force", out);
+        }
+    }
+    if (status == 0 && rename(partial, out) != 0) {
+        status = fail_errno(err, "%s", out);
+        if (moved && rename(old, out) != 0)
+            fail_errno(err, "%s: the former content is in %s", out, old);
+    }
+    if (status == 0)
+        status = file_sync_folder(folder, err);
+    if (status == 0 && moved)
+        status = file_remove_tree(old, err);
+    free(old);
+    free(folder);
+    free(partial);
+    return status;
+}
+
+static void to_hex(const unsigned char digest[32], char hex[65])
+{
+    for (int i = 0; i < 32; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+}
+
+void file_sha256(const void *bytes, size_t n, char hex[65])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+    EVP_Digest(bytes, n, digest, NULL, EVP_sha256(), NULL);
+    to_hex(digest, hex);
+}
+
+int file_sha256_path(const char *path, char hex[65], error *err)
+{
+    struct stat info;
+    int fd = open_regular(path, &info, err);
+    if (fd < 0)
+        return -1;
+    const size_t block = (size_t)1 << 20;
+    unsigned char *bytes = memory_new(block, 1), digest[EVP_MAX_MD_SIZE] = {0};
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    EVP_DigestInit_ex(hash, EVP_sha256(), NULL);
+    ssize_t r;
+    while ((r = read(fd, bytes, block)) > 0 || (r < 0 && errno == EINTR))
+        if (r > 0)
+            EVP_DigestUpdate(hash, bytes, (size_t)r);
+    int status = r < 0 ? fail_errno(err, "%s", path) : 0;
+    EVP_DigestFinal_ex(hash, digest, NULL);
+    EVP_MD_CTX_free(hash);
+    free(bytes);
+    close(fd);
+    to_hex(digest, hex);
+    return status;
+}

@@ -1,0 +1,89 @@
+/* The engine: runs a plan over many requests at once (continuous batching over a KV cache of shared blocks).
+ *
+ *     engine *e = engine_new(plan, &(engine_options){.backend = backend_best(), .pool = pool, .tokenizer = t}, err);
+ *     engine_run(e, requests, n, answers, NULL, NULL, err);
+ *     answers_free(answers, n);
+ *     engine_free(e);
+ *
+ * What a token's logits are depends on its text, the weights and the kernel family, and on nothing else: not on
+ * the batch, the neighbours, the slot, threads, prefix sharing or memory. Prompt tokens run through the prefill kernels,
+ * generated ones through the decode kernels, whatever their number. */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "compute/backend.h"
+#include "model/plan.h"
+#include "text/tokenizer.h"
+
+typedef struct engine_options {
+    const backend *backend;        /* NULL: backend_best() */
+    threads *pool;                 /* borrowed; NULL: this thread */
+    const tokenizer *tokenizer;    /* for stop strings and answer text; may be NULL; borrowed */
+    int slots;                     /* sequences at once; 0: 64 */
+    size_t kv_bytes;               /* memory for KV blocks; 0: what `slots` of the longest requests need, at most 4 GiB */
+    bool no_prefix_sharing;
+} engine_options;
+
+typedef struct request {
+    const int32_t *ids;            /* [n_ids] prompt; borrowed until the run ends */
+    size_t n_ids;
+    int max_new;                   /* tokens to generate at most */
+    bool truncate_left;            /* drop the prompt's beginning (behind BOS) where it does not fit; else that is an error before the run */
+    bool ignore_stops;             /* do not stop at the model's end tokens */
+    const int32_t *stops; int n_stops;               /* further stop ids; with ignore_stops the only ones */
+    const char *const *stop_strings; int n_stop_strings;   /* the answer's text ends before the first of them */
+    float temperature, top_p;      /* 0: greedy */
+    uint64_t seed; uint32_t question;                /* sampling is keyed by (seed, question, position) */
+    float repetition_penalty;      /* 0 or 1: none */
+    int beams;                     /* 0 or 1: none; otherwise beam search, length penalty 1, early stopping false */
+    const int32_t *continuation; size_t n_continuation;    /* with max_new 0: log-likelihood of these tokens after the prompt */
+} request;
+
+enum finish { FINISH_NONE, FINISH_STOP_TOKEN, FINISH_STOP_STRING, FINISH_LENGTH, FINISH_NOT_FINITE, FINISH_INTERRUPTED };
+
+typedef struct hypothesis { int32_t *tokens; size_t n; double score; } hypothesis;
+
+typedef struct answer {
+    enum finish finish;
+    int32_t *tokens; size_t n_tokens;   /* generated, stop token included; owned */
+    char *text;                         /* decoded without special tokens and cut before a stop string; NULL without tokenizer; owned */
+    float min_margin;                   /* smallest gap between best and second logit (after the penalty) */
+    double *loglik;                     /* [n_continuation] log p of each; owned */
+    double loglik_sum; bool loglik_greedy;
+    hypothesis *beams; int n_beams;     /* best first; owned */
+} answer;
+
+typedef struct engine engine;
+
+typedef struct engine_stats {
+    uint64_t prefill_tokens, decode_tokens, shared_tokens;   /* shared: prompt tokens not computed again */
+    double prefill_seconds, decode_seconds;
+} engine_stats;
+
+/* Called after every step from engine_run's thread: `done` requests of n are finished. Returning false stops (answers unfinished). */
+typedef bool engine_progress(void *context, size_t done, size_t n, const engine_stats *stats);
+
+engine *engine_new(const plan *p, const engine_options *options, error *err);
+void engine_free(engine *e);
+
+/* Runs all requests to their ends; answers [n] are filled (zeroed first). A request that cannot fit under max_positions is an error before
+ * anything runs. Logits that are not finite end that request with FINISH_NOT_FINITE. -1 only for errors of memory or use. */
+int engine_run(engine *e, const request *requests, size_t n, answer *answers, engine_progress *progress, void *context, error *err);
+void answers_free(answer *answers, size_t n);
+
+/* Logits of every position of one prompt, prefill kernels: out [n][vocab]. For tests and comparisons. */
+int engine_logits(engine *e, const int32_t *ids, size_t n, float *out, error *err);
+
+/* Called with each request's new text as it comes (for `generate`); set before engine_run, NULL to stop. */
+void engine_on_text(engine *e, void (*on_text)(void *context, size_t request, const char *text), void *context);
+
+engine_stats engine_statistics(const engine *e);   /* of the last run */
+size_t engine_kv_bytes(const plan *p, size_t tokens);  /* KV memory of that many positions */
+
+#endif

@@ -1,0 +1,43 @@
+/* Merging: recipe x checkpoints -> checkpoint, tensor by tensor, block of rows by block of rows.
+ * The same recipe gives the same bytes for any block size and any number of threads.
+ *
+ *     merger *m = merge_prepare(recipe, models, &options, err);    // checks every tensor, shape, dtype, parameter
+ *     checkpoint *out = merge_allocate(m, err);
+ *     merge_run(m, recipe, out, err);                              // again and again with other parameters, into the same memory
+ *     checkpoint_free(out);
+ *     merge_free(m);
+ */
+#ifndef MERGE_MERGE_H
+#define MERGE_MERGE_H
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "merge/recipe.h"
+#include "tensor/checkpoint.h"
+
+typedef struct merger merger;
+
+typedef struct merge_options {
+    threads *pool;             /* borrowed; NULL: this thread */
+    int64_t block_rows;        /* 0: chosen; tests set 1, 7, all */
+    const char *mask_name;     /* NULL; reserved names for masks of a study: see merge.c */
+} merge_options;
+
+/* models [recipe->n_models], borrowed and to outlive the merger. Mismatched shapes, vocabularies (both counts and the
+ * fix), missing tensors, parameters out of range: one clear error. */
+merger *merge_prepare(const recipe *r, checkpoint *const *models, const merge_options *options, error *err);
+void merge_free(merger *m);
+
+/* An output checkpoint with all tensors allocated, config from the base (else the first model) with dtype and vocabulary corrected. */
+checkpoint *merge_allocate(const merger *m, error *err);
+
+/* Fills `out`. `r` has the prepared recipe's method and models; its parameters, seed and mode may differ. */
+int merge_run(merger *m, const recipe *r, checkpoint *out, error *err);
+
+/* Lines that the user should see before the run: configs that differ and whose value wins, tensors that are dropped. free() it; "" when none. */
+char *merge_notes(const merger *m);
+
+/* Opens the recipe's models, merges and writes OUT (recipe and model card beside the tensors). */
+int merge_to_folder(const recipe *r, const char *out, bool replace, const merge_options *options, error *err);
+
+#endif

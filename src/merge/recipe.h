@@ -1,0 +1,84 @@
+/* A recipe: a merge as data, in mergekit's YAML. Parameters resolve per tensor: model -> global -> default;
+ * a value is a scalar, a gradient over the layers, or a list of {filter, value} (first match wins).
+ *
+ *     recipe *r = recipe_read("merge.yml", err);
+ *     double w = 0;
+ *     recipe_real(r, 1, "weight", "model.layers.3.mlp.up_proj.weight", 3.0 / 7, &w);
+ *     char *yaml = recipe_yaml(r);        // the same recipe as text
+ *     recipe_free(r);
+ */
+#ifndef MERGE_RECIPE_H
+#define MERGE_RECIPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/yaml.h"
+
+typedef struct recipe_value {       /* one value, possibly behind a filter */
+    char *filter;                   /* substring of the tensor's name; NULL or "*": any; owned */
+    double *gradient;               /* [n]; n == 1 is a scalar; owned */
+    size_t n;
+} recipe_value;
+
+typedef struct recipe_parameter {
+    char *name;                     /* owned */
+    recipe_value *values;           /* [count], first match wins; owned */
+    size_t count;
+} recipe_parameter;
+
+typedef struct recipe_parameters {
+    recipe_parameter *items;
+    size_t count;
+} recipe_parameters;
+
+typedef struct recipe_model {
+    char *path;                     /* as written; owned */
+    recipe_parameters parameters;
+} recipe_model;
+
+enum merge_mode { MERGE_EXACT, MERGE_COMPAT };
+
+typedef struct recipe {
+    char *method;                   /* "dare_ties"; owned */
+    recipe_model *models;           /* [n_models] in YAML order, an unlisted base appended last */
+    size_t n_models;
+    int base;                       /* index into models, -1: none */
+    bool base_listed;               /* the base stood among the models */
+    recipe_parameters parameters;   /* global */
+    int dtype, out_dtype;           /* enum dtype, -1: not given */
+    bool tokenizer_base;            /* tokenizer_source: base, cuts vocabularies to the base's rows */
+    enum merge_mode mode;           /* merganser: {mode: exact | compat} */
+    uint64_t seed;                  /* merganser: {seed} ; of the masks */
+    char *file;                     /* where it came from, for paths and messages; owned, may be NULL */
+} recipe;
+
+/* Reads mergekit YAML. Unknown keys, wrong types, unknown methods or parameters are errors with line and nearest name.
+ * slices, modules and tokenizer building are ERROR_UNSUPPORTED by name for now ("slices" over whole layer ranges that keep the
+ * order are the same as models and are accepted). */
+recipe *recipe_read(const char *path, error *err);
+recipe *recipe_from_yaml(const yaml_value *root, const char *file, error *err);
+recipe *recipe_new(const char *method);
+void recipe_free(recipe *r);
+recipe *recipe_copy(const recipe *r);
+
+/* Building one in memory. recipe_add_model returns its index. recipe_set replaces a parameter's scalar (model -1: global);
+ * recipe_set_filtered appends a value behind a filter. */
+int recipe_add_model(recipe *r, const char *path);
+void recipe_set(recipe *r, int model, const char *name, double value);
+void recipe_set_filtered(recipe *r, int model, const char *name, const char *filter, double value);
+void recipe_clear(recipe *r, int model, const char *name);
+
+/* The value of a parameter for one tensor; t in [0, 1] is the layer's place (0 for tensors outside the layers).
+ * Leaves *out alone and returns false where nothing is given. */
+bool recipe_real(const recipe *r, int model, const char *name, const char *tensor, double t, double *out);
+
+/* The recipe as mergekit YAML with the `merganser:` key (numbers with 17 significant digits); free() it. */
+char *recipe_yaml(const recipe *r);
+
+/* A model's path as a file name: as it is, else relative to the recipe's file. free() it. */
+char *recipe_model_folder(const recipe *r, int model);
+
+#endif

@@ -1,0 +1,51 @@
+/* What config.json says of a model, as transformers 4 and 5 write it: rope_theta or rope_parameters,
+ * torch_dtype or dtype, nested text_config with the model type's defaults for what is not listed. */
+#ifndef MODEL_CONFIG_H
+#define MODEL_CONFIG_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum rope_kind { ROPE_DEFAULT, ROPE_LINEAR, ROPE_DYNAMIC, ROPE_LLAMA3, ROPE_YARN };
+
+typedef struct rope_config {
+    enum rope_kind kind;
+    double theta;
+    double factor;                    /* linear, dynamic, llama3, yarn */
+    double low_freq, high_freq;       /* llama3 */
+    double beta_fast, beta_slow;      /* yarn */
+    double attention_factor;          /* yarn: multiplies cos and sin; 0 = 0.1 ln(factor) + 1 */
+    bool truncate;                    /* yarn: correction range rounded to whole dimensions (default true) */
+    int64_t original_positions;       /* llama3, yarn; dynamic: max_positions */
+} rope_config;
+
+#define CONFIG_MAX_STOPS 16
+
+typedef struct model_config {
+    char type[64];                    /* model_type: "mistral" */
+    int64_t layers, hidden, intermediate, heads, kv_heads, head_dim, vocab, max_positions;
+    int64_t window;                   /* sliding window; 0: none */
+    double norm_eps;
+    rope_config rope;
+    bool tied;                        /* lm_head is the embedding */
+    bool attention_bias, mlp_bias;
+    int32_t bos;                      /* -1: none */
+    int32_t stops[CONFIG_MAX_STOPS];  /* eos ids; generation_config.json adds its own */
+    int n_stops;
+} model_config;
+
+/* Reads a parsed config.json; `name` is what errors call it. Every size is checked (1..2^24, heads divisible by
+ * kv_heads, layers <= 10,000 ...). An architecture that is not in the table: ERROR_UNSUPPORTED with the list of those known. */
+int config_read(const json_t *json, const char *name, model_config *out, error *err);
+
+/* Adds eos_token_id of FOLDER/generation_config.json, where there is one, to out->stops. */
+int config_read_generation(const char *folder, model_config *out, error *err);
+
+/* What differs between two configs where it matters for a merge (rope_theta, window, eps, head counts, ...):
+ * one line "rope_theta 10000 / 1000000; sliding_window 4096 / none", or "" ; into out [size]. Returns whether anything differs. */
+bool config_differences(const model_config *a, const model_config *b, char *out, size_t size);
+
+#endif

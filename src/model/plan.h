@@ -1,0 +1,61 @@
+/* A plan: a path of layers bound to tensors, which is what the engine runs.
+ *
+ *     plan *p = plan_build(checkpoint, err);         // the path 0..L-1 with scale 1
+ *     plan_free(p);
+ *
+ * A plan borrows the checkpoint's weights: matrices point straight at the stored bytes. Vectors (norms,
+ * biases) are kept widened to f32; after the weights have been overwritten in place by another
+ * candidate, plan_refresh reads them again. */
+#ifndef MODEL_PLAN_H
+#define MODEL_PLAN_H
+
+#include "base/error.h"
+#include "compute/backend.h"
+#include "model/config.h"
+#include "tensor/checkpoint.h"
+
+enum block_kind { BLOCK_ATTENTION, BLOCK_MLP };
+
+typedef struct plan_vector {   /* a stored vector and its f32 copy */
+    const tensor *source;      /* borrowed; NULL: absent */
+    float *value;              /* [n], owned by the plan */
+    int64_t n;
+} plan_vector;
+
+typedef struct plan_block {
+    enum block_kind kind;
+    plan_vector norm;          /* RMSNorm before the block, [hidden] */
+    union {
+        struct { matrix q, k, v, o; plan_vector q_bias, k_bias, v_bias, o_bias; } attention;
+        struct { matrix gate, up, down; plan_vector gate_bias, up_bias, down_bias; } mlp;
+    };
+} plan_block;
+
+typedef struct plan_hop {
+    int source, layer;              /* where it came from */
+    float scale;                    /* multiplies the previous hop's MLP output (hop 0: the embeddings) */
+    const model_config *config;     /* heads, window, RoPE of this hop; borrowed from the plan */
+    plan_block *blocks;             /* [n_blocks], owned */
+    int n_blocks;
+} plan_hop;
+
+typedef struct plan {
+    model_config config;            /* the model whose embeddings, final norm and head are used */
+    const tensor *embedding;        /* [vocab][hidden]; borrowed */
+    plan_vector final_norm;
+    matrix head;                    /* [vocab][hidden] */
+    plan_hop *hops;                 /* [n_hops], owned */
+    int n_hops;
+} plan;
+
+/* Every tensor must be there with the shape the config implies: errors name tensor, both shapes. Unused tensors are
+ * left alone (rotary inv_freq buffers, vision towers). */
+plan *plan_build(const checkpoint *c, error *err);
+void plan_refresh(plan *p);
+void plan_free(plan *p);
+
+/* RoPE of a config at one position for a sequence of `length` tokens (dynamic scaling depends on it, the others do not):
+ * cosine and sine [head_dim / 2]. f64 inside, scalar.h's functions. */
+void rope_angles(const model_config *config, int64_t position, int64_t length, float *cosine, float *sine);
+
+#endif

@@ -1,0 +1,47 @@
+/* study.yml as data, checked against what it names. */
+#ifndef STUDY_STUDY_FILE_H
+#define STUDY_STUDY_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/yaml.h"
+
+typedef struct study_model { char *name, *path; } study_model;
+
+typedef struct study_bound { char *parameter; double low, high, start, spread; } study_bound;   /* NaN: not given */
+
+typedef struct study_task { char *path, *split; int64_t questions; double weight; } study_task;   /* questions 0: all */
+
+typedef struct study_search {
+    char *method, *base_model;          /* base_model: a name of models; NULL for methods without one */
+    char **sources; size_t n_sources;   /* names of models */
+    int n_groups; int (*ranges)[2]; int n_ranges;
+    bool split_attention_mlp, split_embeddings;
+    char *optimizer;                    /* "cma-es" */
+    int population;                     /* 0: chosen */
+    int64_t generations, trials;        /* either bounds the search; 0: the other one does */
+    double sigma;
+    study_bound *bounds; size_t n_bounds;
+    char *start;                        /* a recipe to begin from; NULL */
+    char *mode;                         /* "exact" | "compat" */
+    bool tokenizer_base;
+} study_search;
+
+typedef struct study_file {
+    char *path, *text, *name;           /* name: the file's without .yml unless `name:` says otherwise */
+    study_model *models; size_t n_models;
+    study_search search;
+    study_task *tasks, *select, *held_out; size_t n_tasks, n_select, n_held_out;
+    char **baselines; size_t n_baselines;   /* NULL: the standard ones; "none": none */
+    double target;                      /* stop when the mean of a generation reaches it; NaN: none */
+    int workers;
+    uint64_t seed;
+} study_file;
+
+study_file *study_file_read(const char *path, error *err);
+study_file *study_file_parse(const char *text, size_t n, const char *name, error *err);
+void study_file_free(study_file *f);
+
+#endif

@@ -1,0 +1,69 @@
+/* candidate -> per-question scores. The built-in evaluator merges nothing and searches nothing: it runs a
+ * checkpoint on questions with the engine (or the user's command on a saved copy) and judges the answers.
+ * Tests put a closed form behind the same type. */
+#ifndef TASK_EVALUATOR_H
+#define TASK_EVALUATOR_H
+
+#include "base/error.h"
+#include "engine/engine.h"
+#include "task/task.h"
+#include "tensor/checkpoint.h"
+
+typedef struct question_set {      /* which questions of which task; `weight` in the overall score */
+    const task *task;
+    const question **questions;    /* [count] borrowed */
+    size_t count;
+    double weight;
+} question_set;
+
+typedef struct result {            /* of one question */
+    const question *question;      /* borrowed */
+    judgement judged;
+    char *answer;                  /* owned */
+    int32_t *tokens; int n_tokens; /* generated ones, end token included; owned */
+    float min_margin;
+    enum finish finish;
+} result;
+
+enum outcome { OUTCOME_COMPLETE, OUTCOME_PRUNED, OUTCOME_INVALID };
+
+typedef struct evaluation {
+    enum outcome outcome;
+    char *reason;                  /* of OUTCOME_INVALID: one line; owned */
+    double score;                  /* weighted mean over sets of the mean over questions */
+    double *set_scores;            /* [n_sets] */
+    size_t n_sets;
+    result *results;               /* [count] over all sets, in order; owned */
+    size_t count;
+    engine_stats stats;
+} evaluation;
+void evaluation_free(evaluation *e);
+
+typedef struct evaluator evaluator;
+struct evaluator {
+    void *context;
+    /* -1 only for what ends a study (memory, ^C, a broken store); a bad candidate is OUTCOME_INVALID. */
+    int (*run)(evaluator *self, const checkpoint *candidate, const question_set *sets, size_t n_sets, evaluation *out, error *err);
+    void (*free)(evaluator *self);
+};
+
+typedef struct evaluator_options {
+    const backend *backend;
+    threads *pool;
+    int slots;
+    size_t kv_bytes;
+    bool no_prefix_sharing;
+    bool check_finite;             /* look at all weights before the run: candidates of a study */
+    const char *scratch;           /* folder for saved candidates of command tasks */
+    const language_model *lid;     /* borrowed; opened by itself where a task needs it and this is NULL */
+    engine_progress *progress; void *progress_context;
+} evaluator_options;
+
+/* Keeps plan, engine and tokenised prompts from candidate to candidate as long as the checkpoint is the same object (its bytes overwritten). */
+evaluator *evaluator_new(const evaluator_options *options, error *err);
+void evaluator_free(evaluator *e);
+
+/* Confidence intervals of 95 %: Wilson for scores that are all 0 or 1, else a bootstrap of the mean (2000 resamples, fixed seed). */
+void score_interval(const double *scores, size_t n, double *low, double *high);
+
+#endif

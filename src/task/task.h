@@ -1,0 +1,69 @@
+/* A task: questions in disjoint splits, a prompt, generation settings, a metric; or the user's own command.
+ *
+ *     name: mini-math-ja
+ *     data: questions.jsonl            # or splits: {search: {file, range: [0, 800]}, select: ..., test: {file}}
+ *     prompt: "### 指示:\n{question}\n\n### 応答:\n"
+ *     answer: answer                   # the field that holds the gold answer
+ *     max_new_tokens: 80
+ *     stop: ["指示:"]
+ *     truncate: left                   # else a prompt that does not fit is an error
+ *     metric: {name: number_paper, language: ja}
+ * or
+ *     command: {run: "python score.py {model}", seconds: 600}      # prints one JSON line {"score": 0.7}
+ *
+ * With `data` alone the file is cut into search, select and test (60 / 20 / 20 %), drawn by the study's seed. */
+#ifndef TASK_TASK_H
+#define TASK_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/yaml.h"
+#include "task/dataset.h"
+#include "task/language.h"
+#include "task/metric.h"
+#include "text/template.h"
+#include "text/tokenizer.h"
+
+typedef struct task_split {
+    char *name;                    /* owned */
+    const question **questions;    /* [count] borrowed from the task's datasets */
+    size_t count;
+} task_split;
+
+typedef struct task {
+    char *name, *file;             /* file: the YAML, for relative paths and messages; owned */
+    char *text;                    /* the YAML as read, kept in the study; owned */
+    prompt_template *prompt;
+    char *answer_field;
+    char **stops; int n_stops;     /* stop strings */
+    int max_new;
+    bool truncate_left;
+    float temperature, top_p, repetition_penalty;
+    const metric *metric;
+    char *language;                /* NULL: no language condition */
+    char *command; double command_seconds;   /* NULL for tasks that the engine runs */
+    dataset **datasets; size_t n_datasets;
+    task_split *splits; size_t n_splits;
+    bool splits_made;              /* cut by us, not named in the file */
+} task;
+
+/* `seed` is used only where the file leaves the splits to us. Overlap between splits, by question text after
+ * white space is folded, is an error naming both lines. */
+task *task_read(const char *path, uint64_t seed, error *err);
+void task_free(task *t);
+const task_split *task_split_find(const task *t, const char *name, error *err);
+
+/* The prompt's tokens for one question; appended to *out. */
+int task_prompt(const task *t, const question *q, const tokenizer *tok, token_list *out, error *err);
+
+typedef struct judgement {
+    double score;                  /* what counts: right, and in the right language where that is asked */
+    double raw;                    /* without the language condition */
+    bool language_ok;
+} judgement;
+
+int task_judge(const task *t, const question *q, const char *answer, const language_model *lid, judgement *out, error *err);
+
+#endif

@@ -1,0 +1,66 @@
+/* A checkpoint: named tensors, the model's config, and the folder where its tokenizer lies. From
+ * disk (mapped, nothing copied) or merged in memory: the same type.
+ *
+ *     checkpoint *c = checkpoint_open("models/base", err);     // model.safetensors, or shards with their index
+ *     const tensor *t = checkpoint_find(c, "lm_head.weight");
+ *     checkpoint_free(c);
+ *
+ * checkpoint_open distrusts everything (see the checks in safetensors.c). Tensor names are unique
+ * and kept in sorted order (byte order), so walking items is deterministic. */
+#ifndef TENSOR_CHECKPOINT_H
+#define TENSOR_CHECKPOINT_H
+
+#include <jansson.h>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "tensor/tensor.h"
+
+typedef struct checkpoint_item {
+    char *name;       /* owned by the checkpoint */
+    tensor tensor;
+} checkpoint_item;
+
+typedef struct checkpoint {
+    char *folder;             /* where config and tokenizer lie; owned, NULL for one with no folder */
+    char *name;               /* what messages call it; owned */
+    json_t *config;           /* config.json as it stands; owned, may be NULL */
+    checkpoint_item *items;   /* [count] sorted by name; owned */
+    size_t count;
+    buffer **buffers;         /* [n_buffers] references held */
+    size_t n_buffers;
+} checkpoint;
+
+/* A model folder, or one .safetensors file (then config is NULL unless config.json lies beside it). */
+checkpoint *checkpoint_open(const char *path, error *err);
+void checkpoint_free(checkpoint *c);
+const tensor *checkpoint_find(const checkpoint *c, const char *name);   /* borrowed; NULL when absent */
+int checkpoint_check(const checkpoint *c, error *err);                  /* buffer_check of every buffer */
+uint64_t checkpoint_bytes(const checkpoint *c);                         /* sum of tensor_bytes */
+
+/* An empty checkpoint to be filled: memory for all tensors in one host buffer. Shapes and dtypes are
+ * taken from items (names and shapes are copied). config: one more reference is taken. */
+checkpoint *checkpoint_new(const char *name, const char *folder, json_t *config, const checkpoint_item *items, size_t count, error *err);
+
+/* NaN or infinity anywhere in the float tensors: an error naming tensor and index. Reads everything once. */
+int checkpoint_check_finite(const checkpoint *c, threads *pool, error *err);
+
+/* The digest that stands for a model in a study: SHA-256 over config, headers, file sizes and 64 sampled blocks of each file ("sampled"),
+ * quick; and over whole files, once a study ("full"). Hexadecimal. */
+int checkpoint_digest_sampled(const checkpoint *c, char hex[65], error *err);
+int checkpoint_digest_full(const checkpoint *c, char hex[65], error *err);
+
+typedef struct checkpoint_write_options {
+    uint64_t shard_bytes;     /* 0: 5 GB */
+    bool replace;             /* replace an existing OUT */
+    /* extra files of the folder, written beside the tensors: [n_files] {name, text}; borrowed */
+    const struct checkpoint_file { const char *name, *text; } *files;
+    size_t n_files;
+} checkpoint_write_options;
+
+/* Writes a Hugging Face folder that transformers loads without a warning: model.safetensors or shards with an
+ * index, config.json (dtype, num_hidden_layers, vocab_size, tie_word_embeddings corrected to the tensors),
+ * tokenizer files, generation_config.json and chat template copied from c->folder. Into OUT.partial, then renamed. */
+int checkpoint_write(const checkpoint *c, const char *out, const checkpoint_write_options *options, error *err);
+
+#endif

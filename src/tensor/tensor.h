@@ -1,0 +1,50 @@
+/* Buffers and tensors.
+ *
+ * A buffer is bytes with an owner: host memory or a mapped file (later: a device). It is
+ * reference-counted; tensors that view it hold a reference through the checkpoint they stand in.
+ * A tensor is a view: {buffer, dtype, shape of any rank}; its rows are shape[0], each of
+ * `columns` = product of the rest (a scalar and a vector are one row).
+ *
+ * A mapped file that is cut short while it is mapped does not kill the process: a SIGBUS handler
+ * maps a zero page over the hole and sets a flag. After reading from a mapping, ask
+ * buffer_check: it is the only place where the flag becomes an error. */
+#ifndef TENSOR_TENSOR_H
+#define TENSOR_TENSOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "tensor/dtype.h"
+
+typedef struct buffer buffer;
+
+buffer *buffer_new(size_t bytes, const char *what, error *err);   /* host memory, 64-byte aligned, zero pages until touched */
+buffer *buffer_map(const char *path, error *err);                 /* a regular file, read-only; NULL and *err on failure */
+buffer *buffer_share(buffer *b);                                  /* one more reference */
+void buffer_free(buffer *b);                                      /* one reference fewer; NULL is fine */
+void *buffer_bytes(const buffer *b);
+size_t buffer_size(const buffer *b);
+bool buffer_is_mapped(const buffer *b);
+int buffer_check(const buffer *b, error *err);                    /* -1 where a read met a hole in the file */
+void buffer_release_pages(const buffer *b, size_t begin, size_t end);  /* tells the kernel that these pages of a mapping are not needed soon */
+
+#define TENSOR_MAX_RANK 8
+
+typedef struct tensor {
+    buffer *owner;          /* borrowed: whoever holds the checkpoint holds the buffer */
+    void *data;             /* may be unaligned */
+    enum dtype dtype;
+    int rank;
+    int64_t shape[TENSOR_MAX_RANK];
+} tensor;
+
+static inline int64_t tensor_rows(const tensor *t) { return t->rank < 2 ? 1 : t->shape[0]; }
+int64_t tensor_count(const tensor *t);      /* elements; 1 for a scalar, 0 with a zero dimension */
+int64_t tensor_columns(const tensor *t);    /* elements a row */
+size_t tensor_bytes(const tensor *t);
+bool tensor_same_shape(const tensor *a, const tensor *b);
+const char *tensor_shape_text(const tensor *t, char out[128]);  /* "[32000, 4096]" */
+
+#endif
