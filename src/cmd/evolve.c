@@ -1,0 +1,32 @@
+#include "cmd/options.h"
+#include "study/run.h"
+
+static int run(const command *self, int argc, char **argv)
+{
+    common_options common = {0};
+    study_run_options o = {.seed = -1};
+    const option options[] = {
+        {"out", 'o', OPTION_TEXT, &o.out, "OUT", "folder of the study (default: ./ and the study's name)"},
+        {"dry-run", 0, OPTION_FLAG, &o.dry_run, NULL, "check everything, say time, memory and disk, and stop"},
+        {"generations", 0, OPTION_INT, &o.stop_after, "N", "stop after N more generations; the same command goes on"},
+        {"baselines", 0, OPTION_TEXT, &o.baselines, "LIST", "none, or the unsearched merges to compare with (default: the study's)"},
+        {"seed", 0, OPTION_INT, &o.seed, "N", "in place of the study's"},
+        {"fork", 0, OPTION_TEXT, &o.fork, "OUT", "copy the study to OUT and go on there, with what may not change changed"},
+        {"force", 'f', OPTION_FLAG, &o.force, NULL, "use an OUT that holds something else"},
+    };
+    const char *words[1];
+    int stop = options_parse(self, options, sizeof options / sizeof *options, argc, argv, words, 1, 1, &common);
+    if (stop)
+        return stop - 1;
+    o.threads = (int)common.threads;
+    o.memory = common.memory;
+    o.backend = common.backend;
+    o.json = common.json;
+    error err = {0};
+    return study_run(words[0], &o, &err) == 0 ? 0 : options_fail(&err);
+}
+
+const command command_evolve = {
+    "evolve", "STUDY.yml", "Run a study, or go on with it: search for the merge that scores best.",
+    "  merganser evolve demo/study.yml -o demo/out\n", run,
+};

@@ -1,0 +1,125 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/progress.h"
+#include "cmd/options.h"
+#include "cmd/source.h"
+#include "engine/engine.h"
+
+static char *read_stdin(void)
+{
+    string text = {0};
+    char block[4096];
+    for (size_t n; (n = fread(block, 1, sizeof block, stdin)) > 0;)
+        string_add(&text, block, n);
+    if (text.length && text.text[text.length - 1] == '\n')
+        text.text[--text.length] = '\0';
+    return text.text ? text.text : memory_text("");
+}
+
+static void print_text(void *context, size_t request_index, const char *text)
+{
+    (void)context;
+    (void)request_index;
+    fputs(text, stdout);
+    fflush(stdout);
+}
+
+static bool go_on(void *context, size_t done, size_t n, const engine_stats *stats)
+{
+    (void)context;
+    (void)done;
+    (void)n;
+    (void)stats;
+    return !progress_interrupted();
+}
+
+static void print_json(const answer *a)
+{
+    json_t *tokens = json_array();
+    for (size_t i = 0; i < a->n_tokens; i++)
+        json_array_append_new(tokens, json_integer(a->tokens[i]));
+    json_t *object = json_pack("{s:s, s:o}", "text", a->text ? a->text : "", "tokens", tokens);
+    json_dumpf(object, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(object);
+}
+
+static int run(const command *self, int argc, char **argv)
+{
+    common_options common = {0};
+    const char *prompt = NULL;
+    int64_t max_new = 256, seed = 0;
+    double temperature = 0, top_p = 1, penalty = 1;
+    text_list stops = {0};
+    const option options[] = {
+        {"prompt", 'p', OPTION_TEXT, &prompt, "TEXT", "the prompt (default: standard input)"},
+        {"max-new", 'n', OPTION_INT, &max_new, "N", "tokens to generate at most (default 256)"},
+        {"stop", 0, OPTION_LIST, &stops, "TEXT", "end before this text; may be given again"},
+        {"temperature", 0, OPTION_REAL, &temperature, "T", "0 (default) is greedy"},
+        {"top-p", 0, OPTION_REAL, &top_p, "P", "sample from the likeliest tokens that make up P (default 1)"},
+        {"repetition-penalty", 0, OPTION_REAL, &penalty, "R", "1 (default) is none"},
+        {"seed", 0, OPTION_INT, &seed, "N", "of the sampling (default 0)"},
+    };
+    const char *words[1];
+    int stop = options_parse(self, options, sizeof options / sizeof *options, argc, argv, words, 1, 1, &common);
+    if (stop)
+        return stop - 1;
+
+    error err = {0};
+    int status = -1;
+    threads *pool = threads_new(common.threads ? (int)common.threads : threads_available());
+    char *text = prompt ? memory_text(prompt) : read_stdin();
+    checkpoint *model = NULL;
+    plan *p = NULL;
+    tokenizer *t = NULL;
+    engine *e = NULL;
+    token_list ids = {0};
+    answer result = {0};
+    const backend *family = common.backend ? backend_find(common.backend, &err) : backend_best();
+    if (!family || !(model = source_open(words[0], pool, &err)) || checkpoint_check_finite(model, pool, &err) != 0 || !(p = plan_build(model, &err)))
+        goto done;
+    if (!model->folder || !(t = tokenizer_open(model->folder, &err)))
+        goto done;
+    if (tokenizer_encode(t, text, strlen(text), true, &ids, &err) != 0)
+        goto done;
+    e = engine_new(p, &(engine_options){.backend = family, .pool = pool, .tokenizer = t, .slots = 1, .kv_bytes = common.memory}, &err);
+    if (!e)
+        goto done;
+    request r = {.ids = ids.id, .n_ids = ids.count, .max_new = (int)max_new, .stop_strings = stops.items, .n_stop_strings = (int)stops.count,
+                 .temperature = (float)temperature, .top_p = (float)top_p, .seed = (uint64_t)seed, .repetition_penalty = (float)penalty};
+    if (!common.json)
+        engine_on_text(e, print_text, NULL);
+    status = engine_run(e, &r, 1, &result, go_on, NULL, &err);
+    if (status == 0 && result.finish == FINISH_NOT_FINITE)
+        status = fail(&err, ERROR_NOT_FINITE, "%s: the logits are not finite", words[0]);
+    if (status == 0 && result.finish == FINISH_INTERRUPTED)
+        status = fail(&err, ERROR_INTERRUPTED, "interrupted");
+    if (status == 0 && common.json)
+        print_json(&result);
+    else if (status == 0)
+        putchar('\n');
+    engine_stats stats = engine_statistics(e);
+    if (status == 0)
+        progress_say("%llu prompt tokens in %.2f s, %zu new in %.2f s (%s)", (unsigned long long)stats.prefill_tokens, stats.prefill_seconds,
+                     result.n_tokens, stats.decode_seconds, family->name);
+done:
+    answers_free(&result, 1);
+    token_list_free(&ids);
+    engine_free(e);
+    tokenizer_free(t);
+    plan_free(p);
+    checkpoint_free(model);
+    threads_free(pool);
+    free(stops.items);
+    free(text);
+    return status == 0 ? 0 : options_fail(&err);
+}
+
+const command command_generate = {
+    "generate", "MODEL", "Let a model (a folder, or a recipe merged in memory) continue a prompt.",
+    "  merganser generate demo/models/ja -p '3 + 4 = ' --max-new 20\n", run,
+};
