@@ -17,7 +17,7 @@ typedef struct rope_config {
     double factor;                    /* linear, dynamic, llama3, yarn */
     double low_freq, high_freq;       /* llama3 */
     double beta_fast, beta_slow;      /* yarn */
-    double attention_factor;          /* yarn: multiplies cos and sin; 0 = 0.1 ln(factor) + 1 */
+    double attention_factor;          /* yarn: multiplies cos and sin; 0: 0.1 ln(factor) + 1 */
     bool truncate;                    /* yarn: correction range rounded to whole dimensions (default true) */
     int64_t original_positions;       /* llama3, yarn; dynamic: max_positions */
 } rope_config;
@@ -38,8 +38,12 @@ typedef struct model_config {
 } model_config;
 
 /* Reads a parsed config.json; `name` is what errors call it. Every size is checked (1..2^24, heads divisible by
- * kv_heads, layers <= 10,000 ...). An architecture that is not in the table: ERROR_UNSUPPORTED with the list of those known. */
+ * kv_heads, layers <= 10,000 ...). An architecture that is not in the table: ERROR_UNSUPPORTED with the list of those known.
+ * hidden_size, num_hidden_layers and the like may be missing (and take the model type's defaults) only in a nested text_config. */
 int config_read(const json_t *json, const char *name, model_config *out, error *err);
+
+/* The most positions a sequence may have: max_positions, or none to speak of under dynamic scaling, which grows with the sequence. */
+int64_t config_position_limit(const model_config *config);
 
 /* Adds eos_token_id of FOLDER/generation_config.json, where there is one, to out->stops. */
 int config_read_generation(const char *folder, model_config *out, error *err);

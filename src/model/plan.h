@@ -49,13 +49,9 @@ typedef struct plan {
 } plan;
 
 /* Every tensor must be there with the shape the config implies: errors name tensor, both shapes. Unused tensors are
- * left alone (rotary inv_freq buffers, vision towers). */
+ * left alone (rotary inv_freq buffers, vision towers). The checkpoint must have its config and must outlive the plan. */
 plan *plan_build(const checkpoint *c, error *err);
 void plan_refresh(plan *p);
 void plan_free(plan *p);
-
-/* RoPE of a config at one position for a sequence of `length` tokens (dynamic scaling depends on it, the others do not):
- * cosine and sine [head_dim / 2]. f64 inside, scalar.h's functions. */
-void rope_angles(const model_config *config, int64_t position, int64_t length, float *cosine, float *sine);
 
 #endif

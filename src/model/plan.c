@@ -1,0 +1,198 @@
+#include "model/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "model/architecture.h"
+
+/* Published LLaVA checkpoints put the language model's tensors under this. */
+#define NESTED_PREFIX "language_model."
+
+typedef struct builder {
+    const checkpoint *checkpoint;
+    const char *prefix;
+    error *err;
+} builder;
+
+static char *layer_name(const builder *b, const char *pattern, int layer)
+{
+    const char *mark = strstr(pattern, "%d");
+    if (!mark)
+        return memory_print("%s%s", b->prefix, pattern);
+    return memory_print("%s%.*s%d%s", b->prefix, (int)(mark - pattern), pattern, layer, mark + 2);
+}
+
+/* The tensor of that name with rank 2 [n][k], or rank 1 [n] when k is 0. */
+static const tensor *find(const builder *b, const char *name, int64_t n, int64_t k)
+{
+    const tensor *t = checkpoint_find(b->checkpoint, name);
+    char have[128], want[64];
+    if (!t) {
+        fail(b->err, ERROR_FORMAT, "%s: tensor '%s' is missing", b->checkpoint->name, name);
+        return NULL;
+    }
+    if (k ? t->rank != 2 || t->shape[0] != n || t->shape[1] != k : t->rank != 1 || t->shape[0] != n) {
+        snprintf(want, sizeof want, k ? "[%lld, %lld]" : "[%lld]", (long long)n, (long long)k);
+        fail(b->err, ERROR_FORMAT, "%s: tensor '%s' has shape %s where config.json implies %s", b->checkpoint->name, name, tensor_shape_text(t, have), want);
+        return NULL;
+    }
+    if (!dtype_is_float(t->dtype)) {
+        fail(b->err, ERROR_UNSUPPORTED, "%s: tensor '%s' is %s; weights to run must be F32, F16 or BF16", b->checkpoint->name, name, dtype_name(t->dtype));
+        return NULL;
+    }
+    return t;
+}
+
+static int bind_vector(const builder *b, char *name, int64_t n, plan_vector *out)
+{
+    out->source = find(b, name, n, 0);
+    free(name);
+    if (!out->source)
+        return -1;
+    out->n = n;
+    out->value = memory_try((size_t)n * sizeof(float), "a vector of the plan", b->err);
+    return out->value ? 0 : -1;
+}
+
+static int bind_matrix(const builder *b, char *name, int64_t n, int64_t k, bool has_bias, matrix *out, plan_vector *bias)
+{
+    int status = -1;
+    size_t length = strlen(name), suffix = strlen("weight");
+    const tensor *t = find(b, name, n, k);
+    if (!t)
+        goto done;
+    *out = (matrix){.data = t->data, .dtype = t->dtype, .n = n, .k = k};
+    status = 0;
+    if (has_bias) {
+        status = bind_vector(b, memory_print("%.*sbias", (int)(length - suffix), name), n, bias);
+        out->bias = bias->value;
+    }
+done:
+    free(name);
+    return status;
+}
+
+static int bind_attention(const builder *b, const architecture *a, const model_config *c, int layer, plan_block *block)
+{
+    int64_t q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
+    bool bias = c->attention_bias;
+    block->kind = BLOCK_ATTENTION;
+    if (bind_vector(b, layer_name(b, a->attention_norm, layer), c->hidden, &block->norm) != 0 ||
+        bind_matrix(b, layer_name(b, a->q, layer), q, c->hidden, bias, &block->attention.q, &block->attention.q_bias) != 0 ||
+        bind_matrix(b, layer_name(b, a->k, layer), kv, c->hidden, bias, &block->attention.k, &block->attention.k_bias) != 0 ||
+        bind_matrix(b, layer_name(b, a->v, layer), kv, c->hidden, bias, &block->attention.v, &block->attention.v_bias) != 0)
+        return -1;
+    return bind_matrix(b, layer_name(b, a->o, layer), c->hidden, q, bias, &block->attention.o, &block->attention.o_bias);
+}
+
+static int bind_mlp(const builder *b, const architecture *a, const model_config *c, int layer, plan_block *block)
+{
+    bool bias = c->mlp_bias;
+    block->kind = BLOCK_MLP;
+    if (bind_vector(b, layer_name(b, a->mlp_norm, layer), c->hidden, &block->norm) != 0 ||
+        bind_matrix(b, layer_name(b, a->gate, layer), c->intermediate, c->hidden, bias, &block->mlp.gate, &block->mlp.gate_bias) != 0 ||
+        bind_matrix(b, layer_name(b, a->up, layer), c->intermediate, c->hidden, bias, &block->mlp.up, &block->mlp.up_bias) != 0)
+        return -1;
+    return bind_matrix(b, layer_name(b, a->down, layer), c->hidden, c->intermediate, bias, &block->mlp.down, &block->mlp.down_bias);
+}
+
+static int bind_ends(const builder *b, const architecture *a, plan *p)
+{
+    const model_config *c = &p->config;
+    char *name = layer_name(b, a->embedding, 0);
+    p->embedding = find(b, name, c->vocab, c->hidden);
+    free(name);
+    if (!p->embedding || bind_vector(b, layer_name(b, a->final_norm, 0), c->hidden, &p->final_norm) != 0)
+        return -1;
+    if (c->tied) {
+        p->head = (matrix){.data = p->embedding->data, .dtype = p->embedding->dtype, .n = c->vocab, .k = c->hidden};
+        return 0;
+    }
+    return bind_matrix(b, layer_name(b, a->head, 0), c->vocab, c->hidden, false, &p->head, NULL);
+}
+
+plan *plan_build(const checkpoint *c, error *err)
+{
+    if (!c->config) {
+        fail(err, ERROR_FORMAT, "%s: has no config.json", c->name);
+        return NULL;
+    }
+    builder b = {.checkpoint = c, .prefix = checkpoint_find(c, NESTED_PREFIX "model.embed_tokens.weight") ? NESTED_PREFIX : "", .err = err};
+    plan *p = memory_new(1, sizeof *p);
+    char *name = memory_print("%s: config.json", c->name);
+    if (config_read(c->config, name, &p->config, err) != 0 || (c->folder && config_read_generation(c->folder, &p->config, err) != 0))
+        goto failed;
+    const architecture *a = architecture_find(p->config.type, NULL);
+    if (bind_ends(&b, a, p) != 0)
+        goto failed;
+    p->hops = memory_new((size_t)p->config.layers, sizeof *p->hops);
+    for (int layer = 0; layer < (int)p->config.layers; layer++) {
+        plan_hop *hop = &p->hops[p->n_hops++];
+        *hop = (plan_hop){.layer = layer, .scale = 1, .config = &p->config, .n_blocks = 2};
+        hop->blocks = memory_new(2, sizeof *hop->blocks);
+        if (bind_attention(&b, a, &p->config, layer, &hop->blocks[0]) != 0 || bind_mlp(&b, a, &p->config, layer, &hop->blocks[1]) != 0)
+            goto failed;
+    }
+    plan_refresh(p);
+    if (checkpoint_check(c, err) != 0)
+        goto failed;
+    free(name);
+    return p;
+failed:
+    free(name);
+    plan_free(p);
+    return NULL;
+}
+
+/* Calls `each` for every vector of a block that may be there. */
+static void block_vectors(plan_block *block, void (*each)(plan_vector *))
+{
+    each(&block->norm);
+    if (block->kind == BLOCK_ATTENTION) {
+        each(&block->attention.q_bias);
+        each(&block->attention.k_bias);
+        each(&block->attention.v_bias);
+        each(&block->attention.o_bias);
+    } else {
+        each(&block->mlp.gate_bias);
+        each(&block->mlp.up_bias);
+        each(&block->mlp.down_bias);
+    }
+}
+
+static void plan_vectors(plan *p, void (*each)(plan_vector *))
+{
+    each(&p->final_norm);
+    for (int h = 0; h < p->n_hops; h++)
+        for (int i = 0; i < p->hops[h].n_blocks; i++)
+            block_vectors(&p->hops[h].blocks[i], each);
+}
+
+static void refresh(plan_vector *v)
+{
+    if (v->source)
+        dtype_to_f32(v->source->dtype, v->source->data, v->value, (size_t)v->n);
+}
+
+static void release(plan_vector *v)
+{
+    free(v->value);
+}
+
+void plan_refresh(plan *p)
+{
+    plan_vectors(p, refresh);
+}
+
+void plan_free(plan *p)
+{
+    if (!p)
+        return;
+    plan_vectors(p, release);
+    for (int h = 0; h < p->n_hops; h++)
+        free(p->hops[h].blocks);
+    free(p->hops);
+    free(p);
+}
