@@ -1,0 +1,107 @@
+#include "limits.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/progress.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define ROUNDS 2000000
+
+/* 16 independent chains hide the latency of 4 cycles at up to 4 operations a cycle. */
+__attribute__((target("avx512f"))) static float chains_avx512(void)
+{
+    __m512 a[16], b = _mm512_set1_ps(0.999999f), c = _mm512_set1_ps(1e-6f);
+    for (int i = 0; i < 16; i++)
+        a[i] = _mm512_set1_ps((float)i);
+    for (int r = 0; r < ROUNDS; r++)
+        for (int i = 0; i < 16; i++)
+            a[i] = _mm512_fmadd_ps(a[i], b, c);
+    for (int i = 1; i < 16; i++)
+        a[0] = _mm512_add_ps(a[0], a[i]);
+    return _mm512_reduce_add_ps(a[0]);
+}
+
+__attribute__((target("avx2,fma"))) static float chains_avx2(void)
+{
+    __m256 a[12], b = _mm256_set1_ps(0.999999f), c = _mm256_set1_ps(1e-6f);
+    for (int i = 0; i < 12; i++)
+        a[i] = _mm256_set1_ps((float)i);
+    for (int r = 0; r < ROUNDS; r++)
+        for (int i = 0; i < 12; i++)
+            a[i] = _mm256_fmadd_ps(a[i], b, c);
+    for (int i = 1; i < 12; i++)
+        a[0] = _mm256_add_ps(a[0], a[i]);
+    return _mm256_cvtss_f32(a[0]);
+}
+
+static volatile float sink;
+
+static void run_chains(void *context, size_t piece)
+{
+    (void)piece;
+    sink = *(const bool *)context ? chains_avx512() : chains_avx2();
+}
+
+double limit_gflops(threads *pool)
+{
+    bool wide = __builtin_cpu_supports("avx512f");
+    if (!wide && !(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")))
+        return 0;
+    double best = 0, work = 2.0 * ROUNDS * (wide ? 16 * 16 : 12 * 8) * threads_count(pool);
+    for (int i = 0; i < 5; i++) {
+        double began = progress_seconds();
+        threads_run(pool, (size_t)threads_count(pool), run_chains, &wide);
+        double rate = work / (progress_seconds() - began) * 1e-9;
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+#else
+double limit_gflops(threads *pool)
+{
+    (void)pool;
+    return 0;
+}
+#endif
+
+#define READ_BYTES ((size_t)768 << 20)
+
+struct reading { const uint64_t *words; size_t per_piece; uint64_t *sums; };
+
+static void read_piece(void *context, size_t piece)
+{
+    struct reading *r = context;
+    const uint64_t *w = r->words + piece * r->per_piece;
+    uint64_t s[8] = {0};
+    for (size_t i = 0; i < r->per_piece; i += 8)
+        for (int j = 0; j < 8; j++)
+            s[j] += w[i + (size_t)j];
+    for (int j = 0; j < 8; j++)
+        r->sums[piece] += s[j];
+}
+
+double limit_gbytes(threads *pool)
+{
+    size_t pieces = 96;
+    struct reading r = {.per_piece = READ_BYTES / 8 / pieces, .sums = memory_new(pieces, sizeof *r.sums)};
+    uint64_t *words = memory_try(READ_BYTES, "the bandwidth test", NULL);
+    double best = 0;
+    if (words) {
+        memset(words, 1, READ_BYTES);
+        r.words = words;
+        for (int i = 0; i < 5; i++) {
+            double began = progress_seconds();
+            threads_run(pool, pieces, read_piece, &r);
+            double rate = (double)READ_BYTES / (progress_seconds() - began) * 1e-9;
+            best = rate > best ? rate : best;
+        }
+    }
+    free(words);
+    free(r.sums);
+    return best;
+}
