@@ -44,6 +44,12 @@ typedef struct attention_shape {
     float softcap;             /* 0: none; else scores become cap * tanh(score / cap) */
 } attention_shape;
 
+/* How many floats of scratch memory `attention` needs for keys [begin, end): the scores of a group of heads, with room for whole vectors. */
+static inline size_t attention_scratch(const attention_shape *s, int64_t begin, int64_t end)
+{
+    return (size_t)(s->heads / s->kv_heads) * (size_t)(end - begin + 32);
+}
+
 typedef struct backend {
     const char *name;
     bool (*available)(void);
@@ -63,11 +69,16 @@ typedef struct backend {
     /* y[i] += x[i] */
     void (*add)(float *y, const float *x, int64_t n);
 
-    /* softmax(q k^T * scale) v for one head of one query; `scratch` holds end - begin floats. */
-    void (*attention)(const attention_shape *shape, const attention_query *query, int head, float *scratch);
+    /* softmax(q k^T * scale) v for one query and the heads / kv_heads heads that share kv_head: those from kv_head * (heads / kv_heads) on.
+     * `scratch` holds attention_scratch floats. The order of the sums goes by absolute position: the size of the blocks changes no bit. */
+    void (*attention)(const attention_shape *shape, const attention_query *query, int kv_head, float *scratch);
 
-    /* The largest element's index (lowest index wins ties; NaN never wins), its value and the runner-up's; -1 where no element is finite. */
+    /* The largest element's index (lowest index wins ties; NaN never wins), its value and the runner-up's (-infinity where there is none);
+     * -1 where every element is NaN or -infinity. */
     int64_t (*argmax)(const float *x, int64_t n, float *best, float *second);
+
+    /* Neither NaN nor infinity anywhere. */
+    bool (*all_finite)(const float *x, int64_t n);
 
     /* log(sum(exp(x))) with the maximum taken out, f64 sum in a fixed order. */
     double (*log_sum_exp)(const float *x, int64_t n);
