@@ -6,15 +6,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/error.h"
-
 #ifdef __cplusplus
 extern "C" {
 #endif
 
+#include "base/error.h"
+
 typedef struct language_model language_model;
 
-/* NULL: the copy beside the program (MERGANSER_DATA, or data/ of the source tree; environment variable MERGANSER_LID overrides). */
+/* NULL: environment variable MERGANSER_LID, else the installed copy, else data/lid.176.ftz of the source tree.
+ * Only that very file is opened (by its SHA-256): fastText's reader believes whatever sizes a file states. */
 language_model *language_open(const char *path, error *err);
 void language_free(language_model *m);
 
@@ -25,6 +26,9 @@ int language_guess_top(const language_model *m, const char *text, size_t n, lang
 
 /* The paper's condition: the best label is `label` with probability > 0.5. */
 bool language_is(const language_model *m, const char *text, const char *label);
+
+/* Whether the model has such a label at all. */
+bool language_knows(const language_model *m, const char *label);
 
 #ifdef __cplusplus
 }
