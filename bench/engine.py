@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""The engine against llama.cpp: random 1.1B shape (22 x 2048, MLP 5632, 32/4 heads, vocabulary 32000), the same bf16 weights, the same threads,
+runs interleaved, medians. Beside each rate its limit: DRAM bandwidth for decoding one sequence, FMA rate for the rest.
+usage: engine.py [--runs 5] [--threads 2] [--work DIR] [MODE ...]      run with the python of tests/peers/venv.sh"""
+import argparse, json, os, statistics, subprocess, sys
+
+root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+a = argparse.ArgumentParser()
+a.add_argument("--runs", type=int, default=5); a.add_argument("--threads", type=int, default=2); a.add_argument("--work", default=f"{root}/build/bench")
+a.add_argument("modes", nargs="*", default=["decode:1:24", "decode:16:16", "decode:64:12", "prefill:256"])
+o = a.parse_args()
+exe = f"{root}/build/release"
+os.makedirs(o.work, exist_ok=True)
+model, gguf = f"{o.work}/1b", f"{o.work}/1b.gguf"
+if not os.path.exists(model):
+    subprocess.run([f"{exe}/bench-random_model", model, "22", "2048", "5632", "32", "4", "32000", "1"], check=True)
+if not os.path.exists(gguf):
+    subprocess.run([sys.executable, f"{root}/bench/peer_llama.py", "convert", model, gguf], check=True)
+
+def call(*words):
+    return json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
+
+ours = lambda mode: call(f"{exe}/bench-engine", "--threads", str(o.threads), model, mode)
+theirs = lambda mode: call(sys.executable, f"{root}/bench/peer_llama.py", "run", gguf, str(o.threads), mode)
+limit = ours("limits")
+layers, hidden, inter, kv, vocab = 22, 2048, 5632, 256, 32000
+weights = layers * (2 * hidden * hidden + 2 * hidden * kv + 3 * hidden * inter); head = hidden * vocab
+print(f"limits, {o.threads} threads: {limit['gflops']:.0f} GFLOPS (f32 FMA), {limit['gbytes_per_s']:.1f} GB/s (DRAM read)")
+print("| mode | ours tok/s | llama.cpp tok/s | ratio | the limit | share of it |\n|---|---|---|---|---|---|")
+for mode in o.modes:
+    pairs = [(ours(mode)["tokens_per_s"], theirs(mode)["tokens_per_s"]) for _ in range(o.runs)]
+    x, y = (statistics.median(v) for v in zip(*pairs))
+    if mode == "decode:1" or mode.startswith("decode:1:"):
+        share = f"{limit['gbytes_per_s']:.1f} GB/s DRAM | {x * 2 * (weights + head) / limit['gbytes_per_s'] / 1e9:.0%}"
+    else:
+        flops = 2 * (weights + (0 if mode.startswith("prefill") else head))
+        share = f"{limit['gflops']:.0f} GFLOPS | {x * flops / limit['gflops'] / 1e9:.0%}"
+    print(f"| {mode} | {x:.1f} | {y:.1f} | {x / y:.2f} | {share} |", flush=True)
