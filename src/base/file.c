@@ -12,6 +12,11 @@
 
 #include "base/memory.h"
 
+static const char *kind_of(mode_t mode)
+{
+    return S_ISDIR(mode) ? "a folder" : S_ISFIFO(mode) ? "a FIFO" : S_ISSOCK(mode) ? "a socket" : "a device";
+}
+
 static int open_regular(const char *path, struct stat *info, error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -24,9 +29,15 @@ static int open_regular(const char *path, struct stat *info, error *err)
     }
     if (!S_ISREG(info->st_mode)) {
         close(fd);
-        return fail(err, ERROR_IO, "%s: is not a regular file", path);
+        return fail(err, ERROR_IO, "%s: is %s, not a regular file", path, kind_of(info->st_mode));
     }
     return fd;
+}
+
+int file_open(const char *path, error *err)
+{
+    struct stat info;
+    return open_regular(path, &info, err);
 }
 
 char *file_read(const char *path, size_t limit, size_t *n, error *err)
@@ -66,15 +77,16 @@ done:
     return text;
 }
 
-static int write_all(int fd, const char *bytes, size_t n)
+int file_write_all(int fd, const void *bytes, size_t n)
 {
+    const char *at = bytes;
     while (n) {
-        ssize_t w = write(fd, bytes, n);
+        ssize_t w = write(fd, at, n);
         if (w < 0 && errno == EINTR)
             continue;
         if (w < 0)
             return -1;
-        bytes += w;
+        at += w;
         n -= (size_t)w;
     }
     return 0;
@@ -100,7 +112,7 @@ int file_write(const char *path, const void *bytes, size_t n, error *err)
         fail_errno(err, "%s", temporary);
         goto done;
     }
-    int wrote = write_all(fd, bytes, n) == 0 && fsync(fd) == 0;
+    int wrote = file_write_all(fd, bytes, n) == 0 && fsync(fd) == 0;
     if (!wrote)
         fail_errno(err, "%s", path);
     if (close(fd) != 0 && wrote) {

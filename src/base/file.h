@@ -10,11 +10,18 @@
 
 #include "base/error.h"
 
+/* A descriptor of a regular file opened for reading (close() it), -1 on failure. Folders, devices, FIFOs and sockets are
+ * refused by what they are; a symlink is judged by what it leads to. */
+int file_open(const char *path, error *err);
+
 /* The whole of a regular file of at most `limit` bytes, with a NUL behind it; free() it. Devices, FIFOs and folders are refused. */
 char *file_read(const char *path, size_t limit, size_t *n, error *err);
 
 /* Writes bytes to a temporary name in the same folder, fsyncs, renames, fsyncs the folder. */
 int file_write(const char *path, const void *bytes, size_t n, error *err);
+
+/* Writes all of it through short writes and interruptions. -1 leaves errno. */
+int file_write_all(int fd, const void *bytes, size_t n);
 
 bool file_exists(const char *path);       /* anything at all */
 bool file_is_folder(const char *path);

@@ -5,16 +5,33 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/memory.h"
 
 #define DEFAULT_LIMIT ((size_t)256 << 20)
+
+/* jansson stands behind the closing quote of the second key and does not say which key it was. */
+static int fail_duplicate(const char *text, size_t end, const char *name, const json_error_t *where, error *err)
+{
+    size_t begin = end;
+    while (begin > 1 && !(text[begin - 2] == '"' && (begin < 3 || text[begin - 3] != '\\')))
+        begin--;
+    size_t n = end > begin ? end - begin : 0;
+    return fail(err, ERROR_FORMAT, "%s: duplicate key '%.*s' at line %d, column %d", name, n < 200 ? (int)n : 200,
+                text + (n ? begin - 1 : 0), where->line, where->column);
+}
 
 json_t *json_parse(const char *text, size_t n, const char *name, error *err)
 {
     json_error_t where;
     json_t *value = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
-    if (!value)
+    if (value)
+        return value;
+    size_t position = where.position > 0 ? (size_t)where.position : 0;
+    if (json_error_code(&where) == json_error_duplicate_key && position <= n && position > 1 && text[position - 1] == '"')
+        fail_duplicate(text, position - 1, name, &where, err);
+    else
         fail(err, ERROR_FORMAT, "%s: not valid JSON at line %d, column %d: %s", name, where.line, where.column, where.text);
-    return value;
+    return NULL;
 }
 
 json_t *json_read(const char *path, size_t limit, error *err)
@@ -26,6 +43,106 @@ json_t *json_read(const char *path, size_t limit, error *err)
     json_t *value = json_parse(text, n, path, err);
     free(text);
     return value;
+}
+
+static void print_text(string *s, const char *text, size_t n)
+{
+    string_puts(s, "\"");
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c == '"' || c == '\\')
+            string_print(s, "\\%c", c);
+        else if (c == '\n')
+            string_puts(s, "\\n");
+        else if (c == '\t')
+            string_puts(s, "\\t");
+        else if (c < 0x20 || c == 0x7f)
+            string_print(s, "\\u%04x", c);
+        else
+            string_add(s, text + i, 1);
+    }
+    string_puts(s, "\"");
+}
+
+static void print_real(string *s, double x)
+{
+    char text[40];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, x);
+        if (strtod(text, NULL) == x)
+            break;
+    }
+    string_puts(s, text);
+    if (!strpbrk(text, ".e"))
+        string_puts(s, ".0");
+}
+
+static void print_break(string *s, int indent, int depth)
+{
+    if (indent >= 0)
+        string_print(s, "\n%*s", indent * depth, "");
+}
+
+static void print_value(string *s, const json_t *value, int indent, int depth)
+{
+    const char *key;
+    json_t *item;
+    size_t i, printed = 0;
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        string_puts(s, "{");
+        json_object_foreach((json_t *)value, key, item) {
+            if (printed++)
+                string_puts(s, indent < 0 ? ", " : ",");
+            print_break(s, indent, depth + 1);
+            print_text(s, key, strlen(key));
+            string_puts(s, ": ");
+            print_value(s, item, indent, depth + 1);
+        }
+        if (printed)
+            print_break(s, indent, depth);
+        string_puts(s, "}");
+        break;
+    case JSON_ARRAY:
+        string_puts(s, "[");
+        json_array_foreach(value, i, item) {
+            if (i)
+                string_puts(s, indent < 0 ? ", " : ",");
+            print_break(s, indent, depth + 1);
+            print_value(s, item, indent, depth + 1);
+        }
+        if (i)
+            print_break(s, indent, depth);
+        string_puts(s, "]");
+        break;
+    case JSON_STRING:
+        print_text(s, json_string_value(value), json_string_length(value));
+        break;
+    case JSON_INTEGER:
+        string_print(s, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        break;
+    case JSON_REAL:
+        print_real(s, json_real_value(value));
+        break;
+    case JSON_TRUE:
+        string_puts(s, "true");
+        break;
+    case JSON_FALSE:
+        string_puts(s, "false");
+        break;
+    case JSON_NULL:
+        string_puts(s, "null");
+        break;
+    }
+}
+
+char *json_print(json_t *value, int indent)
+{
+    string s = {0};
+    if (value)
+        print_value(&s, value, indent, 0);
+    json_decref(value);
+    return s.text ? s.text : memory_text("");
 }
 
 static const json_t *member(const json_t *object, const char *key)

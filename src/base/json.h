@@ -23,6 +23,10 @@ int json_want_int(const json_t *object, const char *key, const char *name, int64
 int json_want_real(const json_t *object, const char *key, const char *name, double *out, error *err);
 int json_want_bool(const json_t *object, const char *key, const char *name, bool *out, error *err);
 
+/* The value as text, keys in their order, numbers in the fewest digits that read back as the same; indent < 0: on one line.
+ * Takes over the reference to `value`. free() it. */
+char *json_print(json_t *value, int indent);
+
 /* Calls `each` for every line of a JSONL file that is not blank; stops at the first -1 it returns.
  * `line` counts from 1; errors name file and line. */
 int json_lines(const char *path, int (*each)(void *context, const json_t *value, size_t line, error *err), void *context, error *err);

@@ -36,6 +36,7 @@ checkpoint *checkpoint_open(const char *path, error *err);
 void checkpoint_free(checkpoint *c);
 const tensor *checkpoint_find(const checkpoint *c, const char *name);   /* borrowed; NULL when absent */
 int checkpoint_check(const checkpoint *c, error *err);                  /* buffer_check of every buffer */
+int checkpoint_sort(checkpoint *c, error *err);                         /* items by name; the same name twice is an error */
 uint64_t checkpoint_bytes(const checkpoint *c);                         /* sum of tensor_bytes */
 
 /* An empty checkpoint to be filled: memory for all tensors in one host buffer. Shapes and dtypes are

@@ -6,9 +6,16 @@
 #include "base/error.h"
 #include "tensor/checkpoint.h"
 
-/* Appends the tensors of one mapped file to *items [*count]; names are newly allocated, tensors view `file`.
- * `path` is what errors call it. */
+/* Appends the tensors of one file (mapped, or its bytes in host memory) to *items [*count]; names are newly allocated,
+ * tensors view `file`. `path` is what errors call it. On failure *items may have moved, *count has not changed.
+ *
+ * Stricter than the format's own reader: duplicate keys, unknown keys, overlaps, gaps and bytes that belong to no tensor are
+ * refused, and so are more than 1,000,000 tensors, 8 dimensions, 1024 bytes of name, and names that are paths. Scalars, zero
+ * dimensions and unaligned data are legal. */
 int safetensors_parse(buffer *file, const char *path, checkpoint_item **items, size_t *count, error *err);
+
+/* Bytes of the length and the header together, at most the file's size. */
+size_t safetensors_header_bytes(const buffer *file);
 
 /* Writes items [count] to `path`, data in the order given, metadata {"format": "pt"}. Not atomic: callers write into a partial folder. */
 int safetensors_write(const char *path, const checkpoint_item *items, size_t count, error *err);

@@ -6,7 +6,7 @@
  * `columns` = product of the rest (a scalar and a vector are one row).
  *
  * A mapped file that is cut short while it is mapped does not kill the process: a SIGBUS handler
- * maps a zero page over the hole and sets a flag. After reading from a mapping, ask
+ * maps zero pages over the hole and sets a flag. After reading from a mapping, ask
  * buffer_check: it is the only place where the flag becomes an error. */
 #ifndef TENSOR_TENSOR_H
 #define TENSOR_TENSOR_H
@@ -27,6 +27,7 @@ void buffer_free(buffer *b);                                      /* one referen
 void *buffer_bytes(const buffer *b);
 size_t buffer_size(const buffer *b);
 bool buffer_is_mapped(const buffer *b);
+const char *buffer_path(const buffer *b);                         /* the mapped file's path, borrowed; NULL for host memory */
 int buffer_check(const buffer *b, error *err);                    /* -1 where a read met a hole in the file */
 void buffer_release_pages(const buffer *b, size_t begin, size_t end);  /* tells the kernel that these pages of a mapping are not needed soon */
 

@@ -1,0 +1,249 @@
+/* A model from strangers' files. What is judged here is the folder: which files make up the model, and
+ * that index and shards tell the same. What stands in one file is judged by safetensors_parse. */
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "tensor/checkpoint.h"
+#include "tensor/safetensors.h"
+
+#define SINGLE "model.safetensors"
+#define INDEX "model.safetensors.index.json"
+#define MAX_SHARDS 10000
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+static bool is_pickle_name(const char *name)
+{
+    static const char *const endings[] = {".bin", ".pt", ".pth", ".ckpt", ".pkl"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (ends_with(name, endings[i]))
+            return true;
+    return false;
+}
+
+static int refuse_pickle(const char *path, error *err)
+{
+    return fail(err, ERROR_UNSUPPORTED, "%s: is a PyTorch pickle, which can run code when it is read, and is not opened; "
+                "convert the model to safetensors (in transformers: from_pretrained, then save_pretrained)", path);
+}
+
+static int add_file(checkpoint *c, const char *path, error *err)
+{
+    buffer *file = buffer_map(path, err);
+    if (!file)
+        return -1;
+    c->buffers = memory_grow(c->buffers, c->n_buffers + 1, sizeof *c->buffers);
+    c->buffers[c->n_buffers++] = file;
+    return safetensors_parse(file, path, &c->items, &c->count, err);
+}
+
+/* The name itself is judged, not where a symlink leads: caches are made of symlinks. */
+static int check_shard_name(const char *shard, const char *name, const char *index, error *err)
+{
+    if (strchr(shard, '/') || strchr(shard, '\\') || strcmp(shard, ".") == 0 || strcmp(shard, "..") == 0 || !shard[0])
+        return fail(err, ERROR_FORMAT, "%s: '%s' is said to lie in '%.200s', which is not a plain file name", index, name, shard);
+    if (is_pickle_name(shard))
+        return refuse_pickle(shard, err);
+    if (!ends_with(shard, ".safetensors"))
+        return fail(err, ERROR_FORMAT, "%s: '%s' is said to lie in '%.200s', which is not a .safetensors file", index, name, shard);
+    return 0;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The shards the index names, sorted, each once; borrowed from the index. */
+static int list_shards(const json_t *map, const char *index, const char ***shards, size_t *n, error *err)
+{
+    const char *name;
+    json_t *value;
+    size_t count = 0, kept = 0;
+    const char **all = memory_new(json_object_size(map), sizeof *all);
+    *shards = all;
+    json_object_foreach((json_t *)map, name, value) {
+        const char *shard = json_string_value(value);
+        if (!shard)
+            return fail(err, ERROR_FORMAT, "%s: '%.200s' should name a file", index, name);
+        if (check_shard_name(shard, name, index, err) != 0)
+            return -1;
+        all[count++] = shard;
+    }
+    if (count)
+        qsort(all, count, sizeof *all, by_text);
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || strcmp(all[i], all[kept - 1]) != 0)
+            all[kept++] = all[i];
+    if (kept > MAX_SHARDS)
+        return fail(err, ERROR_LIMIT, "%s: names %zu shards, more than the limit of %d", index, kept, MAX_SHARDS);
+    *n = kept;
+    return 0;
+}
+
+static int add_shard(checkpoint *c, const char *folder, const char *shard, const json_t *map, const char *index, error *err)
+{
+    size_t before = c->count;
+    char *path = file_join(folder, shard);
+    int status = -1;
+    if (!file_exists(path)) {
+        fail(err, ERROR_IO, "%s: is missing; %s needs it", path, file_name(index));
+        goto done;
+    }
+    if (add_file(c, path, err) != 0)
+        goto done;
+    for (size_t i = before; i < c->count; i++) {
+        const char *place = json_string_value(json_object_get(map, c->items[i].name));
+        if (!place) {
+            fail(err, ERROR_FORMAT, "%s: holds '%s', which %s does not list", path, c->items[i].name, file_name(index));
+            goto done;
+        }
+        if (strcmp(place, shard) != 0) {
+            fail(err, ERROR_FORMAT, "%s: holds '%s', which %s puts in '%s'", path, c->items[i].name, file_name(index), place);
+            goto done;
+        }
+    }
+    status = 0;
+done:
+    free(path);
+    return status;
+}
+
+static int check_complete(const checkpoint *c, const json_t *index, const json_t *map, const char *path, error *err)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)map, name, value)
+        if (!checkpoint_find(c, name))
+            return fail(err, ERROR_FORMAT, "%s: '%s' should be in '%s' and is not there", path, name, json_string_value(value));
+    const json_t *total = json_object_get(json_object_get(index, "metadata"), "total_size");
+    if (json_is_integer(total) && (uint64_t)json_integer_value(total) != checkpoint_bytes(c))
+        return fail(err, ERROR_FORMAT, "%s: total_size is %lld, the shards hold %llu bytes of tensors; a shard of another model?", path,
+                    (long long)json_integer_value(total), (unsigned long long)checkpoint_bytes(c));
+    return 0;
+}
+
+static int open_shards(checkpoint *c, const char *folder, const char *path, error *err)
+{
+    const char **shards = NULL;
+    size_t n = 0;
+    int status = -1;
+    json_t *index = json_read(path, 0, err);
+    if (!index)
+        return -1;
+    const json_t *map = json_object_get(index, "weight_map");
+    if (!json_is_object(map) || json_object_size(map) == 0) {
+        fail(err, ERROR_FORMAT, "%s: has no weight_map", path);
+        goto done;
+    }
+    if (list_shards(map, path, &shards, &n, err) != 0)
+        goto done;
+    char *single = file_join(folder, SINGLE);
+    bool ambiguous = file_exists(single) && (n != 1 || strcmp(shards[0], SINGLE) != 0);
+    free(single);
+    if (ambiguous) {
+        fail(err, ERROR_FORMAT, "%s: holds both %s and %s, which does not name it; remove the one that is not meant", folder, SINGLE, INDEX);
+        goto done;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (add_shard(c, folder, shards[i], map, path, err) != 0)
+            goto done;
+    if (checkpoint_sort(c, err) == 0)
+        status = check_complete(c, index, map, path, err);
+done:
+    free(shards);
+    json_decref(index);
+    return status;
+}
+
+/* Why a folder is no model: what lies in it instead. */
+static int refuse_folder(const char *folder, error *err)
+{
+    char *pickle = NULL, *other = NULL;
+    DIR *listing = opendir(folder);
+    if (!listing)
+        return fail_errno(err, "%s", folder);
+    for (struct dirent *entry; (entry = readdir(listing));) {
+        char **kept = is_pickle_name(entry->d_name) ? &pickle : ends_with(entry->d_name, ".safetensors") ? &other : NULL;
+        if (kept && (!*kept || strcmp(entry->d_name, *kept) < 0)) {
+            free(*kept);
+            *kept = memory_text(entry->d_name);
+        }
+    }
+    closedir(listing);
+    if (other) {
+        fail(err, ERROR_FORMAT, "%s: has no %s and no %s; to open '%s' alone, name that file", folder, SINGLE, INDEX, other);
+    } else if (pickle) {
+        char *path = file_join(folder, pickle);
+        refuse_pickle(path, err);
+        free(path);
+    } else {
+        fail(err, ERROR_FORMAT, "%s: has no %s and no %s", folder, SINGLE, INDEX);
+    }
+    free(pickle);
+    free(other);
+    return -1;
+}
+
+static int open_folder(checkpoint *c, const char *folder, error *err)
+{
+    char *single = file_join(folder, SINGLE), *index = file_join(folder, INDEX);
+    int status;
+    if (file_exists(index))
+        status = open_shards(c, folder, index, err);
+    else if (file_exists(single))
+        status = add_file(c, single, err) == 0 ? checkpoint_sort(c, err) : -1;
+    else
+        status = refuse_folder(folder, err);
+    free(single);
+    free(index);
+    return status;
+}
+
+static int read_config(checkpoint *c, error *err)
+{
+    char *path = file_join(c->folder, "config.json");
+    int status = 0;
+    if (file_exists(path)) {
+        c->config = json_read(path, 0, err);
+        status = c->config ? 0 : -1;
+        if (c->config && !json_is_object(c->config))
+            status = fail(err, ERROR_FORMAT, "%s: should be a JSON object", path);
+    }
+    free(path);
+    return status;
+}
+
+checkpoint *checkpoint_open(const char *path, error *err)
+{
+    checkpoint *c = memory_new(1, sizeof *c);
+    c->name = memory_text(path);
+    for (size_t n = strlen(c->name); n > 1 && c->name[n - 1] == '/'; n--)
+        c->name[n - 1] = '\0';
+    bool folder = file_is_folder(path);
+    c->folder = folder ? memory_text(c->name) : file_folder(path);
+    int status;
+    if (folder)
+        status = open_folder(c, c->folder, err);
+    else if (!file_exists(path))
+        status = fail(err, ERROR_IO, "%s: no such folder or file (models are local folders; nothing is downloaded)", path);
+    else if (is_pickle_name(path))
+        status = refuse_pickle(path, err);
+    else
+        status = add_file(c, path, err) == 0 ? checkpoint_sort(c, err) : -1;
+    if (status == 0)
+        status = read_config(c, err);
+    if (status != 0) {
+        checkpoint_free(c);
+        c = NULL;
+    }
+    return c;
+}
