@@ -1,0 +1,76 @@
+"""usage: check.py MERGANSER      run from the repository's root by tests/peers/run"""
+import json, os, subprocess, sys, tempfile, warnings
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+exe = sys.argv[1]
+work = tempfile.mkdtemp()
+failed = 0
+
+
+def check(name, ok, detail=""):
+    global failed
+    failed += not ok
+    print(f"{'ok    ' if ok else 'FAILED'} {name} {detail}", flush=True)
+
+
+def run(*words, **more):
+    return subprocess.run([exe, *map(str, words)], check=True, capture_output=True, text=True, **more)
+
+
+import importlib.metadata as meta
+print(", ".join(f"{p} {meta.version(p)}" for p in ("transformers", "torch", "mergekit", "optuna")))
+
+# A study of two generations, in the engine.
+study = open("miniature/study.yml").read().replace("population: 20, generations: 35", "population: 6, generations: 2").replace("questions: 64", "questions: 16")
+open(f"{work}/study.yml", "w").write(study)
+run("evolve", f"{work}/study.yml", "-o", f"{work}/out", "--baselines", "none", "--quiet")
+
+r = subprocess.run([sys.executable, "tests/goldens/golden/study/check_study.py", f"{work}/out/study.db"], capture_output=True, text=True)
+check("Optuna reads study.db", r.returncode == 0, (r.stdout + r.stderr).strip().replace("\n", "; "))
+
+# best/ in transformers: no warning, and the same greedy answers as `generate`.
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, logging
+logging.set_verbosity_warning()
+r = subprocess.run([sys.executable, "-W", "error", "-c", f"from transformers import AutoModelForCausalLM as A; A.from_pretrained({work + '/out/best'!r})"], capture_output=True, text=True)
+noise = [l for l in r.stderr.splitlines() if l.strip() and "Loading weights" not in l]
+check("best/ loads in transformers without a warning", r.returncode == 0 and not noise, "; ".join(noise[:3]))
+model = AutoModelForCausalLM.from_pretrained(f"{work}/out/best", dtype=torch.float32).eval()
+tok = AutoTokenizer.from_pretrained(f"{work}/out/best")
+prompt = "以下の指示に日本語で答えてください。一歩一歩考えましょう。\n\n### 指示:\n{q}\n\n### 応答:\n"
+same = 0
+questions = [json.loads(l)["question"] for l in open("miniature/questions/math-ja-test.jsonl")][:20]
+for q in questions:
+    ids = tok(prompt.replace("{q}", q), return_tensors="pt").input_ids
+    theirs = model.generate(ids, max_new_tokens=80, do_sample=False)[0, ids.shape[1]:].tolist()
+    ours = json.loads(run("generate", f"{work}/out/best", "-p", prompt.replace("{q}", q), "--max-new", 80, "--json", "--quiet").stdout)["tokens"]
+    same += theirs == ours
+check("greedy answers of best/ equal transformers'", same >= 19, f"{same} of 20")
+
+# recipe.yml in mergekit: read and merged (its masks differ, so only shapes and names are compared).
+from mergekit.config import MergeConfiguration
+from mergekit.merge import run_merge
+from mergekit.options import MergeOptions
+from safetensors import safe_open
+import yaml
+config = MergeConfiguration.model_validate(yaml.safe_load(open(f"{work}/out/recipe.yml")))
+run_merge(config, f"{work}/theirs", MergeOptions(write_model_card=False, quiet=True, random_seed=1))
+names = lambda f: {k: tuple(safe_open(f, "pt").get_slice(k).get_shape()) for k in safe_open(f, "pt").keys()}
+check("recipe.yml merges in mergekit to the same tensors", names(f"{work}/theirs/model.safetensors") == names(f"{work}/out/best/model.safetensors"))
+
+# Deterministic methods against mergekit on the miniature: at most one unit in the last place of bf16.
+base, (a, b, c) = "miniature/models/base", [f"miniature/models/{m}" for m in ("ja", "math-a", "math-b")]
+for method, extra in (("linear", {}), ("task_arithmetic", {"base_model": base}), ("ties", {"base_model": base})):
+    recipe = {"merge_method": method, "dtype": "float32", "out_dtype": "bfloat16", **extra,
+              "models": [{"model": m, "parameters": {"weight": w, **({"density": .5} if method == "ties" else {})}} for m, w in ((a, .5), (b, .7), (c, .9))]}
+    yaml.safe_dump(recipe, open(f"{work}/r.yml", "w"))
+    run("merge", f"{work}/r.yml", f"{work}/ours-{method}", "--quiet")
+    run_merge(MergeConfiguration.model_validate(recipe), f"{work}/theirs-{method}", MergeOptions(write_model_card=False, quiet=True))
+    x, y = (safe_open(f"{work}/{w}-{method}/model.safetensors", "pt") for w in ("ours", "theirs"))
+    differ = total = 0; worst = 0
+    for k in y.keys():
+        p, q = x.get_tensor(k), y.get_tensor(k)
+        d = (p.view(torch.int16).int() - q.view(torch.int16).int()).abs()
+        differ += int((d > 0).sum()); total += d.numel(); worst = max(worst, int(d.max()))
+    check(f"{method} against mergekit", differ < 1e-3 * total, f"{differ} of {total} differ, by at most {worst} units in the last place")
+sys.exit(1 if failed else 0)
