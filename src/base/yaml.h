@@ -35,7 +35,7 @@ struct yaml_value {
 /* The document in a file, or in `text` (errors call it `name`). NULL and *err on failure. yaml_free the root. */
 yaml_value *yaml_read(const char *path, error *err);
 yaml_value *yaml_parse(const char *text, size_t n, const char *name, error *err);
-void yaml_free(yaml_value *root);
+void yaml_free(yaml_value *root) __asm__("merganser_yaml_free");    /* libyaml has a yaml_free of its own, which it would find here */
 
 /* The value of a key, NULL where `map` is NULL, not a map, or has no such key. */
 const yaml_value *yaml_get(const yaml_value *map, const char *key);
