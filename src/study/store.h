@@ -26,13 +26,14 @@ store *store_create(const char *path, const char *study_name, const char *metric
 /* Opens an existing one; a corrupt database, a foreign schema, another Optuna version are errors in one line. */
 store *store_open(const char *path, bool read_only, error *err);
 void store_close(store *s);
+int store_copy(store *s, const char *to, error *err);               /* the whole file, to one that must not be there */
 
 json_t *store_settings(store *s, error *err);                       /* new reference */
 int store_set_settings(store *s, const json_t *settings, error *err);
 const char *store_study_name(const store *s);
 
-/* The step to generation g: its trials [n] (vectors of `dims` values; params of at most 64 dimensions also go to trial_params) and
- * the optimiser's state. Fails with ERROR_STATE when that generation exists. */
+/* The step to generation g: its trials [n] (vectors of `dims` values; genomes of at most 64 dimensions also go to trial_params) and
+ * the optimiser's state. Fails with ERROR_STATE when that generation exists, or the one before it is not there or not finished. */
 int store_advance(store *s, uint32_t generation, const void *state, size_t state_bytes,
                   const store_dimension *dims, size_t n_dims, const double *vectors, size_t n, error *err);
 void *store_state(store *s, size_t *n, uint32_t *generation, error *err);   /* newest optimiser state; free() it; NULL with err->code ERROR_NONE when there is none */
@@ -61,6 +62,7 @@ typedef struct trial_outcome {
     const char *reason;
     double seconds;
 } trial_outcome;
+/* COMPLETE with a value that is not finite is recorded as FAIL: Optuna has no row for it. */
 int store_complete(store *s, int64_t trial_id, int64_t fence, const trial_outcome *outcome, error *err);
 
 /* Trials in order of number: of one generation, or all with generation == UINT32_MAX. with_scores also fills scores and answers. */

@@ -40,8 +40,15 @@ typedef struct study_file {
     uint64_t seed;
 } study_file;
 
+/* Paths of what is read with study_file_read: as they are where they exist, else beside the file where they exist there.
+ * study_file_parse leaves them as written. Unknown keys, models, baselines: an error with line and nearest name. */
 study_file *study_file_read(const char *path, error *err);
 study_file *study_file_parse(const char *text, size_t n, const char *name, error *err);
 void study_file_free(study_file *f);
+
+int study_file_model(const study_file *f, const char *name);    /* index into models; -1 */
+
+/* Merges without search that a table shows unless `baselines:` says otherwise; NULL-terminated. */
+const char *const *study_baseline_names(void);
 
 #endif
