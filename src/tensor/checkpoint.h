@@ -51,17 +51,23 @@ int checkpoint_check_finite(const checkpoint *c, threads *pool, error *err);
 int checkpoint_digest_sampled(const checkpoint *c, char hex[65], error *err);
 int checkpoint_digest_full(const checkpoint *c, char hex[65], error *err);
 
+/* A copy of the config with dtype, num_hidden_layers, vocab_size and tie_word_embeddings corrected to the tensors, and without
+ * auto_map. json_decref it. An error where the config lists layers one by one and the tensors hold another number. */
+json_t *checkpoint_config(const checkpoint *c, error *err);
+
 typedef struct checkpoint_write_options {
     uint64_t shard_bytes;     /* 0: 5 GB */
     bool replace;             /* replace an existing OUT */
-    /* extra files of the folder, written beside the tensors: [n_files] {name, text}; borrowed */
+    /* extra files of the folder, written beside the tensors, in place of copied ones of that name: [n_files]; borrowed */
     const struct checkpoint_file { const char *name, *text; } *files;
     size_t n_files;
 } checkpoint_write_options;
 
 /* Writes a Hugging Face folder that transformers loads without a warning: model.safetensors or shards with an
  * index, config.json (dtype, num_hidden_layers, vocab_size, tie_word_embeddings corrected to the tensors),
- * tokenizer files, generation_config.json and chat template copied from c->folder. Into OUT.partial, then renamed. */
+ * tokenizer files, generation_config.json and chat template copied from c->folder. Into OUT.partial,
+ * then renamed; a failure leaves neither. An OUT that is, or holds, what c was read from is an error; what else went into
+ * making c (sources of a merge) the caller checks. */
 int checkpoint_write(const checkpoint *c, const char *out, const checkpoint_write_options *options, error *err);
 
 #endif

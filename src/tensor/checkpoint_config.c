@@ -1,0 +1,123 @@
+/* The config that fits the tensors. A merge or a path of hops changes element types, layers and vocabulary;
+ * transformers believes config.json and not the tensors. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/checkpoint.h"
+
+/* Where the language model's tensors stand, in a plain model and inside models that also see. */
+static const char *const prefixes[] = {"model.", "", "language_model.model.", "model.language_model.", "language_model."};
+static const char *const heads[] = {"lm_head.weight", "language_model.lm_head.weight", "model.lm_head.weight"};
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+struct facts {
+    int64_t layers, vocabulary;   /* -1: the tensors do not tell */
+    const tensor *embedding, *head;
+    int dtype;                    /* of most bytes among the float tensors; -1 without any */
+};
+
+/* "model.layers.12.mlp..." -> 12; -1 for another name. */
+static int64_t layer_of(const char *name, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    if (strncmp(name, prefix, n) != 0 || strncmp(name + n, "layers.", 7) != 0)
+        return -1;
+    char *end;
+    const char *digits = name + n + 7;
+    if (*digits < '0' || *digits > '9')
+        return -1;
+    long long layer = strtoll(digits, &end, 10);
+    return *end == '.' && layer < INT32_MAX ? layer : -1;
+}
+
+static struct facts find_facts(const checkpoint *c)
+{
+    struct facts f = {.layers = -1, .vocabulary = -1, .dtype = -1};
+    uint64_t bytes[DTYPE_COUNT] = {0};
+    for (size_t p = 0; p < COUNT(prefixes) && !f.embedding; p++) {
+        char name[64];
+        snprintf(name, sizeof name, "%sembed_tokens.weight", prefixes[p]);
+        f.embedding = checkpoint_find(c, name);
+        for (size_t i = 0; f.embedding && i < c->count; i++) {
+            int64_t layer = layer_of(c->items[i].name, prefixes[p]);
+            f.layers = layer >= f.layers ? layer + 1 : f.layers;
+        }
+    }
+    if (f.embedding && f.embedding->rank == 2)
+        f.vocabulary = f.embedding->shape[0];
+    for (size_t h = 0; h < COUNT(heads) && !f.head; h++)
+        f.head = checkpoint_find(c, heads[h]);
+    for (size_t i = 0; i < c->count; i++)
+        bytes[c->items[i].tensor.dtype] += tensor_bytes(&c->items[i].tensor);
+    for (int d = 0; d < DTYPE_COUNT; d++)
+        if (dtype_is_float((enum dtype)d) && bytes[d] > (f.dtype < 0 ? 0 : bytes[f.dtype]))
+            f.dtype = d;
+    return f;
+}
+
+static void set_int(json_t *object, const char *key, int64_t wanted)
+{
+    const json_t *now = json_object_get(object, key);
+    if (wanted > 0 && !(json_is_integer(now) && json_integer_value(now) == wanted))
+        json_object_set_new(object, key, json_integer(wanted));
+}
+
+/* The spelling that is there stays: transformers 4 writes torch_dtype, 5 writes dtype. */
+static void set_dtype(json_t *object, int dtype, bool always)
+{
+    const char *key = json_object_get(object, "dtype") ? "dtype" : json_object_get(object, "torch_dtype") ? "torch_dtype" : NULL;
+    if (!key && always)
+        key = "dtype";
+    if (key && dtype >= 0)
+        json_object_set_new(object, key, json_string(dtype_torch_name((enum dtype)dtype)));
+}
+
+/* Tied weights are stored once. A head that is stored and differs from the embeddings is not tied, whatever the config says. */
+static void set_tied(json_t *config, json_t *text, const struct facts *f)
+{
+    if (!f->embedding)
+        return;
+    const json_t *top = json_object_get(config, "tie_word_embeddings"), *inner = json_object_get(text, "tie_word_embeddings");
+    const json_t *said = text != config && inner ? inner : top;
+    bool tied = !f->head;
+    if (f->head && said && json_is_true(said))
+        tied = f->head->dtype == f->embedding->dtype && tensor_same_shape(f->head, f->embedding) &&
+               memcmp(f->head->data, f->embedding->data, tensor_bytes(f->head)) == 0;
+    if (said && json_is_boolean(said) && json_is_true(said) == tied)
+        return;
+    /* An absent key means the model's own default, which differs between models. */
+    json_object_set_new(config, "tie_word_embeddings", json_boolean(tied));
+    if (text != config)
+        json_object_set_new(text, "tie_word_embeddings", json_boolean(tied));
+}
+
+static int check_lists(const json_t *text, const char *name, int64_t layers, error *err)
+{
+    const json_t *types = json_object_get(text, "layer_types");
+    if (layers > 0 && json_is_array(types) && (int64_t)json_array_size(types) != layers)
+        return fail(err, ERROR_FORMAT, "%s: the config's layer_types names %zu layers, the tensors hold %lld", name, json_array_size(types),
+                    (long long)layers);
+    return 0;
+}
+
+json_t *checkpoint_config(const checkpoint *c, error *err)
+{
+    json_t *config = c->config ? json_deep_copy(c->config) : json_object();
+    json_t *nested = json_object_get(config, "text_config"), *text = json_is_object(nested) ? nested : config;
+    struct facts f = find_facts(c);
+    set_dtype(config, f.dtype, true);
+    if (text != config)
+        set_dtype(text, f.dtype, false);
+    set_int(text, "num_hidden_layers", f.layers);
+    set_int(text, "vocab_size", f.vocabulary);
+    if (text != config && json_object_get(config, "vocab_size"))
+        set_int(config, "vocab_size", f.vocabulary);
+    set_tied(config, text, &f);
+    /* Code beside the source is neither run nor copied. */
+    json_object_del(config, "auto_map");
+    if (check_lists(text, c->name, f.layers, err) != 0) {
+        json_decref(config);
+        return NULL;
+    }
+    return config;
+}
