@@ -57,6 +57,7 @@ typedef struct evaluator_options {
     const char *scratch;           /* folder for saved candidates of command tasks */
     const language_model *lid;     /* borrowed; opened by itself where a task needs it and this is NULL */
     engine_progress *progress; void *progress_context;
+    uint64_t seed;                 /* of sampling, where a task has a temperature */
 } evaluator_options;
 
 /* Keeps plan, engine and tokenised prompts from candidate to candidate as long as the checkpoint is the same object (its bytes overwritten). */

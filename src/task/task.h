@@ -1,17 +1,23 @@
 /* A task: questions in disjoint splits, a prompt, generation settings, a metric; or the user's own command.
  *
  *     name: mini-math-ja
- *     data: questions.jsonl            # or splits: {search: {file, range: [0, 800]}, select: ..., test: {file}}
+ *     data: questions.jsonl            # or splits: {search: {file: F, range: [0, 800]}, select: ..., test: F}
+ *     id: id                           # the field with a question's id; without one it is the line number
  *     prompt: "### 指示:\n{question}\n\n### 応答:\n"
  *     answer: answer                   # the field that holds the gold answer
  *     max_new_tokens: 80
  *     stop: ["指示:"]
  *     truncate: left                   # else a prompt that does not fit is an error
+ *     temperature: 0                   # and top_p, repetition_penalty; 0 is greedy
  *     metric: {name: number_paper, language: ja}
  * or
  *     command: {run: "python score.py {model}", seconds: 600}      # prints one JSON line {"score": 0.7}
+ * With `data` or `splits` too, {questions} in the command is a JSONL file of those to be asked, and the line may carry
+ * their own scores: {"score": 0.5, "scores": [1, 0]}. Without, the task has the splits search, select and test of one
+ * question, which is the score itself.
  *
- * With `data` alone the file is cut into search, select and test (60 / 20 / 20 %), drawn by the study's seed. */
+ * With `data` alone the file is cut into search, select and test (60 / 20 / 20 %), drawn by the study's seed. File names
+ * are relative to the current folder, else to the task file. */
 #ifndef TASK_TASK_H
 #define TASK_TASK_H
 
@@ -47,13 +53,18 @@ typedef struct task {
     dataset **datasets; size_t n_datasets;
     task_split *splits; size_t n_splits;
     bool splits_made;              /* cut by us, not named in the file */
+    bool has_questions;            /* false: a command without a question file */
 } task;
 
 /* `seed` is used only where the file leaves the splits to us. Overlap between splits, by question text after
  * white space is folded, is an error naming both lines. */
 task *task_read(const char *path, uint64_t seed, error *err);
+task *task_parse(const char *text, size_t n, const char *path, uint64_t seed, error *err);   /* path: for messages and relative names */
 void task_free(task *t);
 const task_split *task_split_find(const task *t, const char *name, error *err);
+
+/* Fails, naming both lines, where split x of task a and y of b share a question (compared under a's prompt). */
+int task_splits_disjoint(const task *a, const task_split *x, const task *b, const task_split *y, error *err);
 
 /* The prompt's tokens for one question; appended to *out. */
 int task_prompt(const task *t, const question *q, const tokenizer *tok, token_list *out, error *err);
@@ -64,6 +75,8 @@ typedef struct judgement {
     bool language_ok;
 } judgement;
 
+/* White space around the answer does not count, except for the language, where the paper keeps it. `lid` may be NULL for
+ * tasks without a language. */
 int task_judge(const task *t, const question *q, const char *answer, const language_model *lid, judgement *out, error *err);
 
 #endif

@@ -1,0 +1,369 @@
+/* The built-in evaluator: a checkpoint, questions, the engine (or the user's command), judged answers.
+ *
+ * Invariants
+ * 1. plan and engine belong to `candidate` as `fingerprint` and `config` saw it; anything else makes them anew.
+ * 2. The prompt store belongs to the tokenizer whose digest is `digest`.
+ * 3. A bad candidate is OUTCOME_INVALID with a reason; -1 leaves *out empty. */
+#include "task/evaluator.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "task/command.h"
+#include "task/prompts.h"
+
+struct builtin {
+    evaluator self;
+    evaluator_options options;
+    const checkpoint *candidate;   /* borrowed */
+    uint64_t fingerprint;
+    json_t *config;                /* one reference */
+    plan *plan;
+    engine *engine;
+    tokenizer *tokenizer;
+    char digest[65];
+    prompts *prompts;
+    language_model *lid;           /* opened by us; NULL while nobody needed it */
+};
+
+void evaluation_free(evaluation *e)
+{
+    if (!e)
+        return;
+    for (size_t i = 0; e->results && i < e->count; i++) {
+        free(e->results[i].answer);
+        free(e->results[i].tokens);
+    }
+    free(e->results);
+    free(e->set_scores);
+    free(e->reason);
+    *e = (evaluation){0};
+}
+
+static int invalid(evaluation *out, const char *reason)
+{
+    size_t n_sets = out->n_sets;
+    char *kept = memory_text(reason);
+    evaluation_free(out);
+    *out = (evaluation){.outcome = OUTCOME_INVALID, .reason = kept, .score = NAN, .n_sets = n_sets};
+    out->set_scores = memory_new(n_sets, sizeof *out->set_scores);
+    for (size_t i = 0; i < n_sets; i++)
+        out->set_scores[i] = NAN;
+    return 0;
+}
+
+/* ---- what is kept from candidate to candidate */
+
+static uint64_t mix(uint64_t h, uint64_t x)
+{
+    h = (h ^ x) * 0x9E3779B97F4A7C15;
+    return h ^ (h >> 32);
+}
+
+/* Another checkpoint may be born at the address of one that is gone: what the plan points at must be where it was. */
+static uint64_t fingerprint(const checkpoint *c)
+{
+    uint64_t h = mix(c->count, (uintptr_t)c->items);
+    for (size_t i = 0; i < c->count; i++) {
+        const tensor *t = &c->items[i].tensor;
+        h = mix(mix(mix(h, (uintptr_t)t->data), (uint64_t)t->dtype), (uint64_t)t->rank);
+        for (int k = 0; k < t->rank; k++)
+            h = mix(h, (uint64_t)t->shape[k]);
+        for (const char *name = c->items[i].name; *name; name++)
+            h = mix(h, (unsigned char)*name);
+    }
+    return h;
+}
+
+static void drop_candidate(struct builtin *b)
+{
+    engine_free(b->engine);
+    plan_free(b->plan);
+    tokenizer_free(b->tokenizer);
+    json_decref(b->config);
+    b->engine = NULL;
+    b->plan = NULL;
+    b->tokenizer = NULL;
+    b->config = NULL;
+    b->candidate = NULL;
+}
+
+static int take_candidate(struct builtin *b, const checkpoint *c, error *err)
+{
+    uint64_t seen = fingerprint(c);
+    if (b->engine && b->candidate == c && b->fingerprint == seen && b->config == c->config) {
+        plan_refresh(b->plan);
+        return 0;
+    }
+    drop_candidate(b);
+    if (!c->folder)
+        return fail(err, ERROR_STATE, "%s: has no folder with a tokenizer, so no prompt can be made for it", c->name);
+    b->tokenizer = tokenizer_open(c->folder, err);
+    if (!b->tokenizer)
+        return -1;
+    char digest[65];
+    tokenizer_digest(b->tokenizer, digest);
+    if (strcmp(digest, b->digest) != 0)
+        prompts_clear(b->prompts);
+    memcpy(b->digest, digest, sizeof digest);
+    b->plan = plan_build(c, err);
+    if (!b->plan)
+        return -1;
+    engine_options options = {.backend = b->options.backend, .pool = b->options.pool, .tokenizer = b->tokenizer, .slots = b->options.slots,
+                              .kv_bytes = b->options.kv_bytes, .no_prefix_sharing = b->options.no_prefix_sharing};
+    b->engine = engine_new(b->plan, &options, err);
+    if (!b->engine)
+        return -1;
+    b->candidate = c;
+    b->fingerprint = seen;
+    b->config = json_incref(c->config);
+    return 0;
+}
+
+static const language_model *lid_of(struct builtin *b)
+{
+    return b->options.lid ? b->options.lid : b->lid;
+}
+
+static int want_language(struct builtin *b, const task *t, error *err)
+{
+    if (!t->language)
+        return 0;
+    if (!lid_of(b) && !(b->lid = language_open(NULL, err)))
+        return -1;
+    return language_knows(lid_of(b), t->language)
+               ? 0
+               : fail(err, ERROR_USAGE, "%s: language '%s' is not one that lid.176.ftz knows (Japanese is ja)", t->file, t->language);
+}
+
+/* ---- sets that the engine runs */
+
+static request make_request(const struct builtin *b, const task *t, const question *q, const token_list *ids)
+{
+    return (request){.ids = ids->id, .n_ids = ids->count, .max_new = t->max_new, .truncate_left = t->truncate_left,
+                     .stop_strings = (const char *const *)t->stops, .n_stop_strings = t->n_stops, .temperature = t->temperature,
+                     .top_p = t->top_p, .repetition_penalty = t->repetition_penalty, .seed = b->options.seed, .question = (uint32_t)q->line};
+}
+
+static bool on_step(void *context, size_t done, size_t n, const engine_stats *stats)
+{
+    const struct builtin *b = context;
+    bool more = !b->options.progress || b->options.progress(b->options.progress_context, done, n, stats);
+    return more && !progress_interrupted();
+}
+
+/* Judges one answer into r, whose tokens it takes over. Returns 1 where the logits were not finite. */
+static int judge(struct builtin *b, const task *t, const question *q, answer *a, result *r, error *err)
+{
+    if (a->finish == FINISH_INTERRUPTED || a->finish == FINISH_NONE)
+        return fail(err, ERROR_INTERRUPTED, "interrupted while questions were answered");
+    if (a->finish == FINISH_NOT_FINITE)
+        return 1;
+    *r = (result){.question = q, .answer = memory_text(a->text ? a->text : ""), .tokens = a->tokens, .n_tokens = (int)a->n_tokens,
+                  .min_margin = a->min_margin, .finish = a->finish};
+    a->tokens = NULL;
+    return task_judge(t, q, r->answer, lid_of(b), &r->judged, err);
+}
+
+/* All sets of the engine in one run: a slot that one task frees is the next task's. */
+static int run_engine(struct builtin *b, const checkpoint *c, const question_set *sets, size_t n_sets, evaluation *out, error *err)
+{
+    size_t n = 0, at = 0;
+    for (size_t s = 0; s < n_sets; s++)
+        n += sets[s].task->command ? 0 : sets[s].count;
+    if (n == 0)
+        return 0;
+    if (take_candidate(b, c, err) != 0)
+        return -1;
+    request *requests = memory_new(n, sizeof *requests);
+    answer *answers = memory_new(n, sizeof *answers);
+    int status = 0;
+    for (size_t s = 0; s < n_sets && status == 0; s++) {
+        const task *t = sets[s].task;
+        if (!t->command)
+            status = want_language(b, t, err);
+        for (size_t i = 0; !t->command && i < sets[s].count && status == 0; i++) {
+            const token_list *ids = prompts_get(b->prompts, t, sets[s].questions[i], b->tokenizer, err);
+            if (!ids)
+                status = -1;
+            else
+                requests[at++] = make_request(b, t, sets[s].questions[i], ids);
+        }
+    }
+    bool ran = status == 0;
+    if (ran)
+        status = engine_run(b->engine, requests, n, answers, on_step, b, err);
+    if (ran)
+        out->stats = engine_statistics(b->engine);
+    at = 0;
+    for (size_t s = 0, base = 0; s < n_sets && status == 0; base += sets[s++].count) {
+        double sum = 0;
+        for (size_t i = 0; !sets[s].task->command && i < sets[s].count && status == 0; i++) {
+            const question *q = sets[s].questions[i];
+            status = judge(b, sets[s].task, q, &answers[at++], &out->results[base + i], err);
+            sum += out->results[base + i].judged.score;
+            if (status == 1)
+                fail(err, ERROR_NOT_FINITE, "logits are not finite on %s line %zu (id %.80s)", q->file, q->line, q->id);
+        }
+        if (!sets[s].task->command)
+            out->set_scores[s] = sum / (double)sets[s].count;
+    }
+    answers_free(answers, n);
+    free(answers);
+    free(requests);
+    return status;
+}
+
+/* ---- sets that the user's command runs */
+
+static int write_questions(const question_set *set, const char *path, error *err)
+{
+    string lines = {0};
+    for (size_t i = 0; i < set->count; i++) {
+        char *text = json_dumps(set->questions[i]->fields, JSON_COMPACT);
+        string_print(&lines, "%s\n", text ? text : "{}");
+        free(text);
+    }
+    int status = file_write(path, lines.text ? lines.text : "", lines.length, err);
+    free(lines.text);
+    return status;
+}
+
+/* Returns 1, with the reason in *err, where the command failed this candidate. */
+static int run_command(const question_set *set, size_t index, size_t base, const char *model, const char *questions, evaluation *out, error *err)
+{
+    const task *t = set->task;
+    if (t->has_questions && write_questions(set, questions, err) != 0)
+        return -1;
+    char *line = command_line(t->command, model, t->has_questions ? questions : NULL);
+    command_result r;
+    int status = command_run(line, t->command_seconds, &r, err);
+    free(line);
+    if (status != 0)
+        return -1;
+    if (r.reason) {
+        fail(err, ERROR_FORMAT, "task '%s': %s", t->name, r.reason);
+        status = 1;
+    } else if (t->has_questions && r.scores && r.n_scores != set->count) {
+        fail(err, ERROR_FORMAT, "task '%s': the command gave %zu scores for %zu questions", t->name, r.n_scores, set->count);
+        status = 1;
+    }
+    for (size_t i = 0; status == 0 && i < set->count; i++) {
+        double score = t->has_questions && r.scores ? r.scores[i] : r.score;
+        out->results[base + i] = (result){.question = set->questions[i], .judged = {score, score, true}, .answer = memory_text("")};
+    }
+    if (status == 0)
+        out->set_scores[index] = r.score;
+    command_result_clear(&r);
+    return status;
+}
+
+static int run_commands(struct builtin *b, const checkpoint *c, const question_set *sets, size_t n_sets, evaluation *out, error *err)
+{
+    size_t commands = 0;
+    for (size_t s = 0; s < n_sets; s++)
+        commands += sets[s].task->command != NULL;
+    if (commands == 0)
+        return 0;
+    if (!b->options.scratch)
+        return fail(err, ERROR_STATE, "a task with a command needs a folder for the candidate");
+    char *model = file_join(b->options.scratch, "candidate"), *questions = file_join(b->options.scratch, "questions.jsonl");
+    checkpoint_write_options options = {.replace = true};
+    int status = file_make_folders(b->options.scratch, err);
+    if (status == 0)
+        status = checkpoint_write(c, model, &options, err);
+    for (size_t s = 0, base = 0; s < n_sets && status == 0; base += sets[s++].count)
+        if (sets[s].task->command)
+            status = run_command(&sets[s], s, base, model, questions, out, err);
+    error ignored;   /* what is left behind is overwritten by the next candidate */
+    file_remove_tree(model, &ignored);
+    file_remove_tree(questions, &ignored);
+    free(questions);
+    free(model);
+    return status;
+}
+
+/* ---- the evaluator */
+
+static int check_sets(const question_set *sets, size_t n_sets, size_t *count, double *weight, error *err)
+{
+    *count = 0;
+    *weight = 0;
+    for (size_t s = 0; s < n_sets; s++) {
+        if (sets[s].count == 0)
+            return fail(err, ERROR_USAGE, "task '%s': no questions to ask", sets[s].task->name);
+        if (!(sets[s].weight >= 0) || !isfinite(sets[s].weight))
+            return fail(err, ERROR_USAGE, "task '%s': weight %g should be a number of at least 0", sets[s].task->name, sets[s].weight);
+        *count += sets[s].count;
+        *weight += sets[s].weight;
+    }
+    if (!(*weight > 0) || !isfinite(*weight))
+        return fail(err, ERROR_USAGE, "the tasks' weights sum to %g, which should be above 0", *weight);
+    return 0;
+}
+
+static int run(evaluator *self, const checkpoint *candidate, const question_set *sets, size_t n_sets, evaluation *out, error *err)
+{
+    struct builtin *b = self->context;
+    error why = {0};
+    double weight;
+    *out = (evaluation){.n_sets = n_sets};
+    if (check_sets(sets, n_sets, &out->count, &weight, err) != 0) {
+        *out = (evaluation){0};
+        return -1;
+    }
+    out->results = memory_new(out->count, sizeof *out->results);
+    out->set_scores = memory_new(n_sets, sizeof *out->set_scores);
+    int status = b->options.check_finite ? checkpoint_check_finite(candidate, b->options.pool, &why) : 0;
+    if (status == 0)
+        status = run_engine(b, candidate, sets, n_sets, out, &why);
+    if (status == 0)
+        status = run_commands(b, candidate, sets, n_sets, out, &why);
+    if (checkpoint_check(candidate, err) != 0) {   /* a file cut short while it was read: nothing seen above counts */
+        evaluation_free(out);
+        return -1;
+    }
+    if (status > 0 || (status < 0 && why.code == ERROR_NOT_FINITE))
+        return invalid(out, why.text);
+    if (status < 0) {
+        evaluation_free(out);
+        if (err)
+            *err = why;
+        return -1;
+    }
+    double sum = 0;
+    for (size_t s = 0; s < n_sets; s++)
+        sum += sets[s].weight * out->set_scores[s];
+    out->score = sum / weight;
+    out->outcome = OUTCOME_COMPLETE;
+    return 0;
+}
+
+static void free_builtin(evaluator *self)
+{
+    struct builtin *b = self->context;
+    drop_candidate(b);
+    prompts_free(b->prompts);
+    language_free(b->lid);
+    free(b);
+}
+
+evaluator *evaluator_new(const evaluator_options *options, error *err)
+{
+    (void)err;
+    struct builtin *b = memory_new(1, sizeof *b);
+    b->self = (evaluator){.context = b, .run = run, .free = free_builtin};
+    b->options = *options;
+    b->prompts = prompts_new();
+    return &b->self;
+}
+
+void evaluator_free(evaluator *e)
+{
+    if (e)
+        e->free(e);
+}

@@ -1,0 +1,8 @@
+/* White space of any script: Unicode's separators (U+3000 among them) and ASCII's control spaces. */
+#ifndef TASK_SPACE_H
+#define TASK_SPACE_H
+
+char *space_trim(const char *text);   /* without white space at both ends; free() it */
+char *space_fold(const char *text);   /* trimmed, and every run of white space inside is one space; free() it */
+
+#endif
