@@ -248,6 +248,20 @@ const task_split *task_split_find(const task *t, const char *name, error *err)
     return found;
 }
 
+const char *task_question_text(const task *t, const question *q)
+{
+    static const char *const usual[] = {"question", "input", "problem", "text"};
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+        if (json_is_string(json_object_get(q->fields, usual[i])))
+            return json_string_value(json_object_get(q->fields, usual[i]));
+    const char *key;
+    json_t *value;
+    json_object_foreach(q->fields, key, value)
+        if (json_is_string(value) && strcmp(key, "id") != 0 && strcmp(key, t->answer_field) != 0)
+            return json_string_value(value);
+    return "";
+}
+
 int task_prompt(const task *t, const question *q, const tokenizer *tok, token_list *out, error *err)
 {
     char name[512];

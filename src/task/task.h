@@ -66,6 +66,10 @@ const task_split *task_split_find(const task *t, const char *name, error *err);
 /* Fails, naming both lines, where split x of task a and y of b share a question (compared under a's prompt). */
 int task_splits_disjoint(const task *a, const task_split *x, const task *b, const task_split *y, error *err);
 
+/* What a person reads as the question: its field "question", "input", "problem" or "text", else its first other text that
+ * is neither id nor answer; "" where it has none. Borrowed. */
+const char *task_question_text(const task *t, const question *q);
+
 /* The prompt's tokens for one question; appended to *out. */
 int task_prompt(const task *t, const question *q, const tokenizer *tok, token_list *out, error *err);
 
