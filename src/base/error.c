@@ -2,23 +2,27 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Names come from strangers' files: what a terminal would obey becomes '?'. Cuts with "..." where it must. */
+/* Names come from strangers' files: what a terminal would obey becomes '?' (U+0080 to U+009F are controls too). A text that is
+ * too long is cut between two characters and ends with "...". */
 static void store(error *err, enum error_code code, const char *text, int wanted)
 {
-    size_t n = strlen(text);
-    if (n >= sizeof err->text)
-        n = sizeof err->text - 1;
+    size_t n = strlen(text), room = sizeof err->text - 1;
+    bool cut = wanted > (int)n || n > room;
+    if (n > room - 3 && cut)
+        n = room - 3;
+    while (cut && n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80)
+        n--;
     err->code = code;
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)text[i];
-        err->text[i] = c < 0x20 || c == 0x7f ? '?' : (char)c;
+        bool c1 = (c == 0xC2 && ((unsigned char)text[i + 1] & 0xE0) == 0x80) || ((c & 0xE0) == 0x80 && i > 0 && text[i - 1] == '\xC2');
+        err->text[i] = c < 0x20 || c == 0x7f || c1 ? '?' : (char)c;
     }
-    err->text[n] = '\0';
-    if (wanted > (int)n && n >= 3)
-        memcpy(err->text + n - 3, "...", 3);
+    strcpy(err->text + n, cut ? "..." : "");
 }
 
 int fail(error *err, enum error_code code, const char *format, ...)

@@ -290,32 +290,39 @@ static int sync_tree(const char *path, error *err)
     return status == 0 ? file_sync_folder(path, err) : status;
 }
 
+/* Puts partial in the place of what stands at out: at one stroke where the file system can exchange two names. */
+static int replace_folder(const char *partial, const char *out, error *err)
+{
+    if (renameat2(AT_FDCWD, partial, AT_FDCWD, out, RENAME_EXCHANGE) == 0)
+        return file_remove_tree(partial, err);
+    char *old = memory_print("%s.old", partial);
+    int status = file_remove_tree(old, err);
+    if (status == 0 && rename(out, old) != 0)
+        status = fail_errno(err, "%s", out);
+    else if (status == 0 && rename(partial, out) != 0) {
+        status = fail_errno(err, "%s", out);
+        if (rename(old, out) != 0)
+            fail_errno(err, "%s: the former content is in %s", out, old);
+    } else if (status == 0) {
+        status = file_remove_tree(old, err);
+    }
+    free(old);
+    return status;
+}
+
 int file_publish(const char *out, bool replace, error *err)
 {
     char *partial = file_partial(out), *folder = file_folder(out);
-    char *old = memory_print("%s.old", partial);
     int status = sync_tree(partial, err);
-    bool moved = false;
-    if (status == 0 && file_exists(out)) {
-        if (replace) {
-            status = file_remove_tree(old, err);
-            if (status == 0 && rename(out, old) != 0)
-                status = fail_errno(err, "%s", out);
-            moved = status == 0;
-        } else if (rmdir(out) != 0) {
-            status = fail(err, ERROR_IO, "%s: exists already and is not an empty folder; give another name or --force", out);
-        }
-    }
-    if (status == 0 && rename(partial, out) != 0) {
+    bool exists = file_exists(out);
+    if (status == 0 && exists && !replace && rmdir(out) != 0)
+        status = fail(err, ERROR_IO, "%s: exists already and is not an empty folder; give another name or --force", out);
+    else if (status == 0 && exists && replace)
+        status = replace_folder(partial, out, err);
+    else if (status == 0 && rename(partial, out) != 0)
         status = fail_errno(err, "%s", out);
-        if (moved && rename(old, out) != 0)
-            fail_errno(err, "%s: the former content is in %s", out, old);
-    }
     if (status == 0)
         status = file_sync_folder(folder, err);
-    if (status == 0 && moved)
-        status = file_remove_tree(old, err);
-    free(old);
     free(folder);
     free(partial);
     return status;

@@ -9,15 +9,22 @@
 
 #define DEFAULT_LIMIT ((size_t)256 << 20)
 
-/* jansson stands behind the closing quote of the second key and does not say which key it was. */
-static int fail_duplicate(const char *text, size_t end, const char *name, const json_error_t *where, error *err)
+static bool is_escaped(const char *text, size_t at)
+{
+    size_t n = 0;
+    while (n < at && text[at - 1 - n] == '\\')
+        n++;
+    return n % 2;
+}
+
+/* jansson stops behind the closing quote of the second key, at text[end], and does not say which key it was. */
+static void fail_duplicate(const char *text, size_t end, const char *name, const json_error_t *where, error *err)
 {
     size_t begin = end;
-    while (begin > 1 && !(text[begin - 2] == '"' && (begin < 3 || text[begin - 3] != '\\')))
+    while (begin > 0 && (text[begin - 1] != '"' || is_escaped(text, begin - 1)))
         begin--;
-    size_t n = end > begin ? end - begin : 0;
-    return fail(err, ERROR_FORMAT, "%s: duplicate key '%.*s' at line %d, column %d", name, n < 200 ? (int)n : 200,
-                text + (n ? begin - 1 : 0), where->line, where->column);
+    size_t n = end - begin < 200 ? end - begin : 200;
+    fail(err, ERROR_FORMAT, "%s: duplicate key '%.*s' at line %d, column %d", name, (int)n, text + begin, where->line, where->column);
 }
 
 json_t *json_parse(const char *text, size_t n, const char *name, error *err)

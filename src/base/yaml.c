@@ -15,6 +15,8 @@
 #define MAX_BYTES ((size_t)4 << 20)
 #define MAX_DEPTH 100
 #define MAX_VALUES 200000
+#define MAX_TEXT ((size_t)16 << 20)  /* bytes of scalars after aliases are followed */
+#define MAX_ANCHORS 1000             /* libyaml looks for an alias's anchor in all of them */
 
 /* What the root owns besides its tree: the file's name. The root comes first, so a root is its own document. */
 struct document {
@@ -25,7 +27,7 @@ struct document {
 struct builder {
     yaml_document_t *document;
     const char *name;
-    size_t values;
+    size_t values, text;
 };
 
 static int fail_at(error *err, const char *name, yaml_mark_t mark, const char *what)
@@ -78,64 +80,89 @@ static yaml_value *build_new(struct builder *b, int index, int depth, error *err
     return NULL;
 }
 
+struct key_place {
+    const char *text;
+    int line, column;
+};
+
+static int by_text_then_place(const void *a, const void *b)
+{
+    const struct key_place *x = a, *y = b;
+    int order = strcmp(x->text, y->text);
+    if (order == 0)
+        order = x->line != y->line ? x->line - y->line : x->column - y->column;
+    return order;
+}
+
+/* Sorted once: a map may have as many keys as a file has room for. */
+static int check_keys(struct builder *b, struct key_place *places, size_t n, error *err)
+{
+    if (n)
+        qsort(places, n, sizeof *places, by_text_then_place);
+    for (size_t i = 1; i < n; i++)
+        if (strcmp(places[i - 1].text, places[i].text) == 0)
+            return fail(err, ERROR_FORMAT, "%s:%d:%d: duplicate key '%s', first on line %d", b->name, places[i].line, places[i].column,
+                        places[i].text, places[i - 1].line);
+    return 0;
+}
+
+static int fail_tag(struct builder *b, const yaml_node_t *node, error *err)
+{
+    return fail(err, ERROR_FORMAT, "%s:%zu:%zu: the tag '%s' is not allowed", b->name, node->start_mark.line + 1,
+                node->start_mark.column + 1, (const char *)node->tag);
+}
+
+static int take_scalar(struct builder *b, const yaml_node_t *node, const char **out, error *err)
+{
+    const char *text = (const char *)node->data.scalar.value;
+    if (strlen(text) != node->data.scalar.length)
+        return fail_at(err, b->name, node->start_mark, "text holds a NUL");
+    b->text += node->data.scalar.length;
+    if (b->text > MAX_TEXT)
+        return fail_at(err, b->name, node->start_mark, "more than 16 MiB of text (aliases followed)");
+    *out = text;
+    return 0;
+}
+
 static int build_map(struct builder *b, yaml_node_t *node, int depth, yaml_value *out, error *err)
 {
     size_t n = (size_t)(node->data.mapping.pairs.top - node->data.mapping.pairs.start);
+    struct key_place *places = memory_new(n, sizeof *places);
+    int status = -1;
     out->items = memory_new(n, sizeof *out->items);
     out->keys = memory_new(n, sizeof *out->keys);
     out->key_lines = memory_new(n, sizeof *out->key_lines);
     for (size_t i = 0; i < n; i++) {
         yaml_node_pair_t pair = node->data.mapping.pairs.start[i];
         yaml_node_t *key = yaml_document_get_node(b->document, pair.key);
-        if (!key || key->type != YAML_SCALAR_NODE)
-            return fail_at(err, b->name, key ? key->start_mark : node->start_mark, "a key should be plain text");
-        char *text = (char *)key->data.scalar.value;
-        if (strlen(text) != key->data.scalar.length)
-            return fail_at(err, b->name, key->start_mark, "a key holds a NUL");
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(out->keys[j], text) == 0)
-                return fail(err, ERROR_FORMAT, "%s:%zu:%zu: duplicate key '%s', first on line %d", b->name,
-                            key->start_mark.line + 1, key->start_mark.column + 1, text, out->key_lines[j]);
+        const char *text;
+        if (!key || key->type != YAML_SCALAR_NODE) {
+            fail_at(err, b->name, key ? key->start_mark : node->start_mark, "a key should be plain text");
+            goto done;
+        }
+        if (!known_tag((const char *)key->tag)) {
+            fail_tag(b, key, err);
+            goto done;
+        }
+        if (take_scalar(b, key, &text, err) != 0)
+            goto done;
         yaml_value *item = build_new(b, pair.value, depth + 1, err);
         if (!item)
-            return -1;
+            goto done;
         out->keys[i] = memory_text(text);
         out->key_lines[i] = (int)key->start_mark.line + 1;
         out->items[i] = item;
         out->count = i + 1;
+        places[i] = (struct key_place){out->keys[i], out->key_lines[i], (int)key->start_mark.column + 1};
     }
-    return 0;
+    status = check_keys(b, places, n, err);
+done:
+    free(places);
+    return status;
 }
 
-static int build(struct builder *b, yaml_node_t *node, int depth, yaml_value *out, error *err)
+static int build_list(struct builder *b, yaml_node_t *node, int depth, yaml_value *out, error *err)
 {
-    out->file = b->name;
-    if (!node)
-        return 0;
-    out->line = (int)node->start_mark.line + 1;
-    out->column = (int)node->start_mark.column + 1;
-    if (depth > MAX_DEPTH)
-        return fail_at(err, b->name, node->start_mark, "nested deeper than 100 levels (or an anchor that contains itself)");
-    if (++b->values > MAX_VALUES)
-        return fail_at(err, b->name, node->start_mark, "more than 200000 values (aliases followed)");
-    if (!known_tag((const char *)node->tag))
-        return fail(err, ERROR_FORMAT, "%s:%d:%d: tag '%s' is not allowed", b->name, out->line, out->column, (const char *)node->tag);
-    if (node->type == YAML_SCALAR_NODE) {
-        const char *text = (const char *)node->data.scalar.value;
-        if (strlen(text) != node->data.scalar.length)
-            return fail_at(err, b->name, node->start_mark, "text holds a NUL");
-        out->quoted = node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
-        if (!out->quoted && is_null_text(text))
-            return 0;
-        out->kind = YAML_TEXT;
-        out->text = memory_text(text);
-        return 0;
-    }
-    if (node->type == YAML_MAPPING_NODE) {
-        out->kind = YAML_MAP;
-        return build_map(b, node, depth, out, err);
-    }
-    out->kind = YAML_LIST;
     size_t n = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
     out->items = memory_new(n, sizeof *out->items);
     for (size_t i = 0; i < n; i++) {
@@ -147,33 +174,78 @@ static int build(struct builder *b, yaml_node_t *node, int depth, yaml_value *ou
     return 0;
 }
 
+static int build(struct builder *b, yaml_node_t *node, int depth, yaml_value *out, error *err)
+{
+    out->file = b->name;
+    out->line = out->column = 1;
+    if (!node)
+        return 0;
+    out->line = (int)node->start_mark.line + 1;
+    out->column = (int)node->start_mark.column + 1;
+    if (depth > MAX_DEPTH)
+        return fail_at(err, b->name, node->start_mark, "nested deeper than 100 levels (or an anchor that contains itself)");
+    if (++b->values > MAX_VALUES)
+        return fail_at(err, b->name, node->start_mark, "more than 200000 values (aliases followed)");
+    if (!known_tag((const char *)node->tag))
+        return fail_tag(b, node, err);
+    if (node->type == YAML_MAPPING_NODE) {
+        out->kind = YAML_MAP;
+        return build_map(b, node, depth, out, err);
+    }
+    if (node->type == YAML_SEQUENCE_NODE) {
+        out->kind = YAML_LIST;
+        return build_list(b, node, depth, out, err);
+    }
+    const char *text;
+    if (take_scalar(b, node, &text, err) != 0)
+        return -1;
+    out->quoted = node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+    if (!out->quoted && is_null_text(text))
+        return 0;
+    out->kind = YAML_TEXT;
+    out->text = memory_text(text);
+    return 0;
+}
+
 static int parser_error(const yaml_parser_t *p, const char *name, error *err)
 {
     size_t line = p->problem_mark.line + 1, column = p->problem_mark.column + 1;
     return fail(err, ERROR_FORMAT, "%s:%zu:%zu: not valid YAML: %s", name, line, column, p->problem ? p->problem : "cannot be read");
 }
 
-/* libyaml composes recursively: depth is checked on the events first, before it could exhaust the stack. */
-static int check_depth(const char *text, size_t n, const char *name, error *err)
+static bool has_anchor(const yaml_event_t *e)
+{
+    return (e->type == YAML_SCALAR_EVENT && e->data.scalar.anchor) ||
+           (e->type == YAML_SEQUENCE_START_EVENT && e->data.sequence_start.anchor) ||
+           (e->type == YAML_MAPPING_START_EVENT && e->data.mapping_start.anchor);
+}
+
+/* libyaml composes a tree without limits: the events are counted first. */
+static int check_events(const char *text, size_t n, const char *name, error *err)
 {
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser))
         return fail(err, ERROR_MEMORY, "no memory to read %s", name);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, n);
-    int status = 0, depth = 0;
+    int status = 0, depth = 0, values = 0, anchors = 0;
     for (bool more = true; more && status == 0;) {
         yaml_event_t event;
         if (!yaml_parser_parse(&parser, &event)) {
             status = parser_error(&parser, name, err);
             break;
         }
+        bool begins = event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_MAPPING_START_EVENT;
         more = event.type != YAML_STREAM_END_EVENT && event.type != YAML_NO_EVENT;
-        if (event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_MAPPING_START_EVENT)
-            depth++;
-        if (event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT)
-            depth--;
+        depth += begins;
+        depth -= event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT;
+        values += begins || event.type == YAML_SCALAR_EVENT || event.type == YAML_ALIAS_EVENT;
+        anchors += has_anchor(&event);
         if (depth > MAX_DEPTH)
             status = fail_at(err, name, event.start_mark, "nested deeper than 100 levels");
+        else if (values > 2 * MAX_VALUES)
+            status = fail_at(err, name, event.start_mark, "more than 400000 keys and values");
+        else if (anchors > MAX_ANCHORS)
+            status = fail_at(err, name, event.start_mark, "more than 1000 anchors");
         yaml_event_delete(&event);
     }
     yaml_parser_delete(&parser);
@@ -186,7 +258,7 @@ yaml_value *yaml_parse(const char *text, size_t n, const char *name, error *err)
         fail(err, ERROR_LIMIT, "%s: %zu bytes of YAML, more than the limit of %zu", name, n, MAX_BYTES);
         return NULL;
     }
-    if (check_depth(text, n, name, err) != 0)
+    if (check_events(text, n, name, err) != 0)
         return NULL;
     yaml_parser_t parser;
     yaml_document_t document, second;
@@ -377,7 +449,11 @@ const char *text_nearest(const char *word, const char *const *known)
 
 int yaml_known_keys(const yaml_value *map, const char *const *known, error *err)
 {
-    for (size_t i = 0; map && map->kind == YAML_MAP && i < map->count; i++) {
+    if (!map || map->kind == YAML_NULL)
+        return 0;
+    if (map->kind != YAML_MAP)
+        return yaml_fail(err, map, "should be a mapping (key: value)");
+    for (size_t i = 0; i < map->count; i++) {
         size_t k = 0;
         while (known[k] && strcmp(known[k], map->keys[i]) != 0)
             k++;

@@ -1,8 +1,8 @@
 /* Reading YAML from strangers, over libyaml, into a tree that remembers where everything stood.
  *
  * Refused, with file, line and column: duplicate keys, language tags (!!python/...), a cycle of
- * anchors, more than 100 levels, more than 200,000 values after aliases are followed, several
- * documents, files over 4 MiB. Scalars keep their text; yaml_real and friends read them.
+ * anchors, more than 100 levels, more than 200,000 values or 16 MiB of text after aliases are
+ * followed, more than 1000 anchors, several documents, files over 4 MiB. Scalars keep their text; yaml_real and friends read them.
  *
  *     yaml_value *root = yaml_read("study.yml", err);
  *     const yaml_value *models = yaml_get(root, "models");
@@ -52,7 +52,7 @@ int yaml_bool(const yaml_value *v, bool *out, error *err);            /* true fa
 /* Whether the text reads as a number (for values that may be a number or a word). */
 bool yaml_is_real(const yaml_value *v, double *out);
 
-/* Every key of `map` must be in `known` (NULL-terminated); else an error names the key, the line, and the nearest known name. */
+/* `map` is a map or null, and every key of it is in `known` (NULL-terminated); else an error names the key, the line, and the nearest known name. */
 int yaml_known_keys(const yaml_value *map, const char *const *known, error *err);
 
 /* The entry of `known` nearest to `word` by edit distance, NULL when none is near. */
