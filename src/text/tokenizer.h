@@ -30,6 +30,7 @@ void token_list_free(token_list *list);
 
 /* A model folder (its tokenizer.json and tokenizer_config.json) or a tokenizer.json itself. */
 tokenizer *tokenizer_open(const char *path, error *err);
+tokenizer *tokenizer_parse(const char *bytes, size_t n, const char *name, error *err);   /* tokenizer.json in memory */
 void tokenizer_free(tokenizer *t);
 
 int32_t tokenizer_size(const tokenizer *t);                       /* largest id + 1, added tokens included */
