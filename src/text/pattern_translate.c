@@ -1,5 +1,5 @@
 /* Oniguruma's Ruby syntax in PCRE2's words. What differs, as far as tokenizers use it:
- * \s is White_Space (PCRE2's includes U+180E); \w includes marks; \h is a hexadecimal digit; \uHHHH;
+ * categories are those of Unicode 16; \s is White_Space (PCRE2's includes U+180E); \w includes marks; \h is a hexadecimal digit; \uHHHH;
  * (?m) lets the dot match a newline; {n,m}+ is a repetition of a repetition, not possessive; {,m} is {0,m}.
  * Sets within sets, intersections and callouts are refused by name. */
 #include "text/pattern.h"
@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/newer.h"
+
 #define SPACE "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
 #define NOT_SPACE "\\x{0}-\\x{8}\\x{e}-\\x{1f}\\x{21}-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}" \
                   "\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
-#define WORD "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
+#define WORD_MARKS "\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"   /* enclosed letters */
 #define HEX "0-9a-fA-F"
 #define DEPTH 250   /* PCRE2's own limit on nested groups */
 
@@ -30,37 +32,84 @@ static int refuse(translation *t, const char *what)
     return fail(t->err, ERROR_UNSUPPORTED, "%s: the pattern '%.300s' uses %s", t->where, t->source, what);
 }
 
+/* The inside of a set: a general category, with its ASCII letters in front, which are quicker to test, and what is newer behind. */
+static void add_category(string *out, const char *name, size_t n)
+{
+    if (*name == 'L' && n == 1)
+        string_puts(out, "A-Za-z");
+    string_print(out, "\\p{%.*s}", (int)n, name);
+    newer_ranges(out, name, n);
+}
+
+static void add_word(string *out)
+{
+    static const char *const categories[] = {"L", "M", "Nd", "Nl", "Pc"};
+    for (size_t i = 0; i < sizeof categories / sizeof *categories; i++)
+        add_category(out, categories[i], strlen(categories[i]));
+    string_puts(out, WORD_MARKS);
+}
+
+/* \p{...} and \P{...}; t->at is behind the p. What is not a general category is left to PCRE2. */
+static int property(translation *t, char letter, bool in_set)
+{
+    const char *name = t->at + 1, *end = strchr(t->at, '}');
+    if (*t->at != '{' || !end)
+        return refuse(t, "\\p without a name in braces");
+    t->at = end + 1;
+    bool negated = letter == 'P';
+    if (*name == '^') {
+        negated = !negated;
+        name++;
+    }
+    size_t n = (size_t)(end - name);
+    bool category = n >= 1 && n <= 2 && strchr("LMNPSZC", *name);
+    if (!category || (negated && in_set)) {
+        string_print(&t->out, "\\%c{%.*s}", negated ? 'P' : 'p', (int)n, name);
+        return 0;
+    }
+    string_puts(&t->out, in_set ? "" : negated ? "[^" : "[");
+    add_category(&t->out, name, n);
+    string_puts(&t->out, in_set ? "" : "]");
+    return 0;
+}
+
 /* An escape; t->at is behind the backslash. In a set only the inside of a set is written. */
 static int escape(translation *t, bool in_set)
 {
     char c = *t->at;
     if (c == '\0')
         return refuse(t, "a backslash at its end");
-    const char *set = c == 's' ? SPACE : c == 'w' ? WORD : c == 'h' ? HEX : c == 'S' && in_set ? NOT_SPACE : NULL;
-    const char *negated = c == 'S' ? SPACE : c == 'W' ? WORD : c == 'H' ? HEX : NULL;
     t->at++;
-    if (set)
-        string_print(&t->out, in_set ? "%s" : "[%s]", set);
-    else if (negated && !in_set)
-        string_print(&t->out, "[^%s]", negated);
-    else if (negated)
-        return refuse(t, c == 'W' ? "\\W in a set" : "\\H in a set");
-    else if (c == 'u') {
+    if (c == 'p' || c == 'P')
+        return property(t, c, in_set);
+    if (c == 'u') {
         for (int i = 0; i < 4; i++)
             if (!isxdigit((unsigned char)t->at[i]))
                 return refuse(t, "\\u without four hexadecimal digits");
         string_print(&t->out, "\\x{%.4s}", t->at);
         t->at += 4;
-    } else {
+        return 0;
+    }
+    if (!strchr("sSwWhH", c)) {
         string_print(&t->out, "\\%c", c);
-        if ((c == 'p' || c == 'P' || c == 'x') && *t->at == '{') {
+        if (c == 'x' && *t->at == '{') {
             const char *end = strchr(t->at, '}');
             if (!end)
                 return refuse(t, "a '{' that is not closed");
             string_add(&t->out, t->at, (size_t)(end - t->at) + 1);
             t->at = end + 1;
         }
+        return 0;
     }
+    bool negated = isupper((unsigned char)c);
+    if (negated && in_set && c != 'S')
+        return refuse(t, c == 'W' ? "\\W in a set" : "\\H in a set");
+    string_puts(&t->out, in_set ? "" : negated ? "[^" : "[");
+    if (c == 'w' || c == 'W')
+        add_word(&t->out);
+    else
+        string_puts(&t->out, c == 'h' || c == 'H' ? HEX : negated && in_set ? NOT_SPACE : SPACE);
+    string_puts(&t->out, in_set ? "" : "]");
     return 0;
 }
 

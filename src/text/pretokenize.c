@@ -175,7 +175,7 @@ static int read_typed(pre_tokenizer *p, const char *type, const json_t *value, c
     }
     if (strcmp(type, "Whitespace") == 0) {
         s = new_step(p, type, BY_PATTERN);
-        s->pattern = pattern_new("\\w+|[^\\w\\s]+", true, where, err);
+        s->pattern = pattern_new("[\\w\\u200c\\u200d]+|[^\\w\\u200c\\u200d\\s]+", true, where, err);
         s->cut = CUT_REMOVED;
         s->invert = true;
         return s->pattern ? 0 : -1;
