@@ -1,7 +1,8 @@
-/* Characters that are newer than the Unicode tables of the libraries underneath. */
+/* Characters that are newer than the Unicode tables of the libraries underneath, or than the reference library's. */
 #ifndef TEXT_NEWER_H
 #define TEXT_NEWER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,5 +13,8 @@ const char *newer_category(uint32_t c);
 
 /* Appends ranges of a regular expression's set: the newer characters of a category ("Lo") or of a group of them ("L"). */
 void newer_ranges(string *out, const char *category, size_t n);
+
+/* Whether NFC, NFD, NFKC and NFKD treat c as a character that nothing happens to. */
+bool newer_than_normal_forms(uint32_t c);
 
 #endif

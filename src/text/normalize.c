@@ -3,6 +3,7 @@
 #include <utf8proc.h>
 
 #include "base/json.h"
+#include "text/newer.h"
 #include "text/parts.h"
 #include "text/utf8.h"
 
@@ -112,34 +113,52 @@ static int replace(const step *s, const string *in, string *out, bool *first, er
     return found;
 }
 
-/* The first character that any of the four forms may change or join with what stands before it. */
-static bool needs_form(const string *in, enum kind kind)
+/* Whether one of the forms may change a character or join it with what stands before it. */
+static bool needs_form(const char *text, size_t n, enum kind kind)
 {
     static const uint32_t from[] = {[NFC] = 0x300, [NFD] = 0xC0, [NFKC] = 0xA0, [NFKD] = 0xA0};
-    for (size_t at = 0; at < in->length;) {
+    for (size_t at = 0; at < n;) {
         uint32_t c;
-        at += (size_t)utf8_get(in->text + at, &c);
+        at += (size_t)utf8_get(text + at, &c);
         if (c >= from[kind])
             return true;
     }
     return false;
 }
 
-static int unicode_form(enum kind kind, const string *in, string *out, error *err)
+static int add_form(enum kind kind, const char *text, size_t n, string *out, error *err)
 {
-    if (!needs_form(in, kind)) {
-        string_add(out, in->text, in->length);
+    if (!needs_form(text, n, kind)) {
+        string_add(out, text, n);
         return 0;
     }
     utf8proc_option_t options = UTF8PROC_STABLE | (kind == NFC || kind == NFKC ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE)
                               | (kind == NFKC || kind == NFKD ? UTF8PROC_COMPAT : 0);
     utf8proc_uint8_t *made = NULL;
-    utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)in->text, (utf8proc_ssize_t)in->length, &made, options);
-    if (n < 0)
-        return fail(err, ERROR_MEMORY, "%s of a text of %zu bytes: %s", names[kind], in->length, utf8proc_errmsg(n));
-    string_add(out, (const char *)made, (size_t)n);
+    utf8proc_ssize_t length = utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)n, &made, options);
+    if (length < 0)
+        return fail(err, ERROR_MEMORY, "%s of a text of %zu bytes: %s", names[kind], n, utf8proc_errmsg(length));
+    string_add(out, (const char *)made, (size_t)length);
     free(made);
     return 0;
+}
+
+/* Character by character that the library's tables do not know, and what lies between. */
+static int unicode_form(enum kind kind, const string *in, string *out, error *err)
+{
+    size_t done = 0;
+    for (size_t at = 0; at < in->length;) {
+        uint32_t c;
+        size_t length = (size_t)utf8_get(in->text + at, &c);
+        if (newer_than_normal_forms(c)) {
+            if (add_form(kind, in->text + done, at - done, out, err) != 0)
+                return -1;
+            string_add(out, in->text + at, length);
+            done = at + length;
+        }
+        at += length;
+    }
+    return add_form(kind, in->text + done, in->length - done, out, err);
 }
 
 static void strip(const step *s, const string *in, string *out, bool *first)

@@ -2,9 +2,12 @@
  * categories are those of Unicode 16; \s is White_Space (PCRE2's includes U+180E); \w includes marks; \h is a hexadecimal digit; \uHHHH;
  * (?m) lets the dot match a newline; {n,m}+ is a repetition of a repetition, not possessive; {,m} is {0,m}.
  * Sets within sets, intersections and callouts are refused by name. */
+#define PCRE2_CODE_UNIT_WIDTH 8
 #include "text/pattern.h"
 
 #include <ctype.h>
+#include <pcre2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +52,20 @@ static void add_word(string *out)
     string_puts(out, WORD_MARKS);
 }
 
+/* PCRE2 takes a script's name alone for the characters that are also used with it, Oniguruma for the script's own. */
+static bool is_script(const char *name, size_t n)
+{
+    char text[80];
+    if (n > 60)
+        return false;
+    snprintf(text, sizeof text, "\\p{sc:%.*s}", (int)n, name);
+    int code;
+    PCRE2_SIZE at;
+    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP, &code, &at, NULL);
+    pcre2_code_free(compiled);
+    return compiled != NULL;
+}
+
 /* \p{...} and \P{...}; t->at is behind the p. What is not a general category is left to PCRE2. */
 static int property(translation *t, char letter, bool in_set)
 {
@@ -64,7 +81,7 @@ static int property(translation *t, char letter, bool in_set)
     size_t n = (size_t)(end - name);
     bool category = n >= 1 && n <= 2 && strchr("LMNPSZC", *name);
     if (!category || (negated && in_set)) {
-        string_print(&t->out, "\\%c{%.*s}", negated ? 'P' : 'p', (int)n, name);
+        string_print(&t->out, "\\%c{%s%.*s}", negated ? 'P' : 'p', !category && is_script(name, n) ? "sc:" : "", (int)n, name);
         return 0;
     }
     string_puts(&t->out, in_set ? "" : negated ? "[^" : "[");
