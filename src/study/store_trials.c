@@ -27,19 +27,14 @@ void trials_free(trial *trials, size_t n)
     free(trials);
 }
 
-static int put_attribute(store *s, int64_t id, const char *key, const json_t *value, error *err)
+/* Takes `value` over. */
+static int put_attribute(store *s, int64_t id, const char *key, json_t *value, error *err)
 {
     char *text = json_dumps(value, JSON_ENCODE_ANY);
+    json_decref(value);
     int status = database_do(s, err, "INSERT INTO trial_user_attributes (trial_id, \"key\", value_json) VALUES (?, ?, ?) "
                              "ON CONFLICT (trial_id, \"key\") DO UPDATE SET value_json = excluded.value_json", "itt", id, key, text ? text : "null");
     free(text);
-    return status;
-}
-
-static int put_number(store *s, int64_t id, const char *key, json_t *number, error *err)
-{
-    int status = put_attribute(s, id, key, number, err);
-    json_decref(number);
     return status;
 }
 
@@ -73,8 +68,9 @@ static int add_trial(store *s, uint32_t generation, size_t candidate, const doub
     if (database_do(s, err, "INSERT INTO mg_trials (trial_id, generation, candidate, x) VALUES (?, ?, ?, ?)", "iiib", *id, (int64_t)generation,
                     (int64_t)candidate, (const void *)x, n * sizeof *x) != 0)
         return -1;
-    return put_number(s, *id, "generation", json_integer(generation), err) == 0 ? put_number(s, *id, "candidate", json_integer((json_int_t)candidate), err)
-                                                                                 : -1;
+    if (put_attribute(s, *id, "generation", json_integer(generation), err) != 0)
+        return -1;
+    return put_attribute(s, *id, "candidate", json_integer((json_int_t)candidate), err);
 }
 
 /* Generations begin in order, once each, when all trials of the one before are finished. */
@@ -255,12 +251,8 @@ int store_complete(store *s, int64_t id, int64_t fence, const trial_outcome *o, 
         status = database_do(s, err, "INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (?, 0, ?, 'FINITE')", "ir", id, o->value);
     if (status == 0)
         status = put_scores(s, id, o, err);
-    if (status == 0 && isfinite(o->seconds))
-        status = put_number(s, id, "seconds", json_real(o->seconds), err);
-    if (status == 0 && reason) {
-        json_t *text = json_string(reason);
-        status = text ? put_number(s, id, "reason", text, err) : 0;
-    }
+    if (status == 0 && reason)
+        status = put_attribute(s, id, "reason", json_string(reason), err);
     return database_end(s, status, err);
 }
 

@@ -1,0 +1,257 @@
+/* What a study will take: time by a probe of a few questions, memory and disk by counting. What does not fit is refused
+ * before hours are spent. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "study/finish.h"
+#include "study/session.h"
+#include "text/tokenizer.h"
+
+#define SLOTS 64                            /* sequences that the engine runs at once */
+#define KV_LIMIT ((uint64_t)4 << 30)        /* what the engine takes by itself at most */
+#define OTHER_BYTES ((uint64_t)512 << 20)   /* tokenizers, activations, questions, the program */
+#define PROBE_QUESTIONS 8
+#define BYTES_A_RESULT 400                  /* of the database: a question's score and answer */
+
+/* Decoding costs a x steps + c x tokens: weights are read once a step, whatever the number of sequences. */
+typedef struct costs {
+    double merge, prefill, step, token;     /* seconds: a merge, a question's prompt, a decode step, a decoded token */
+    double tokens, longest;                 /* decoded tokens of a question: mean, most */
+} costs;
+
+typedef struct sizes {
+    uint64_t candidate, kv, total, available;
+    uint64_t disk, disk_free;
+    size_t longest;                         /* tokens of the longest request, its answer included */
+} sizes;
+
+static uint64_t read_number(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    unsigned long long n = 0;
+    uint64_t value = f && fscanf(f, "%llu", &n) == 1 ? n : UINT64_MAX;
+    if (f)
+        fclose(f);
+    return value;
+}
+
+/* What this process may still take: the kernel's word, or less in a container. */
+static uint64_t memory_available(void)
+{
+    uint64_t available = UINT64_MAX, limit;
+    FILE *f = fopen("/proc/meminfo", "r");
+    char line[256];
+    unsigned long long kb;
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "MemAvailable: %llu kB", &kb) == 1)
+            available = (uint64_t)kb * 1024;
+    if (f)
+        fclose(f);
+    limit = read_number("/sys/fs/cgroup/memory.max");
+    if (limit < available)
+        available = limit;
+    limit = read_number("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+    return limit < available ? limit : available;
+}
+
+static int longest_of(const question_pool *p, const tokenizer *tok, const model_config *config, size_t *longest, error *err)
+{
+    token_list ids = {0};
+    int status = 0;
+    for (size_t i = 0; i < p->count && status == 0; i++) {
+        const task *t = p->sets[i].task;
+        for (size_t k = 0; !t->command && k < p->sets[i].count && status == 0; k++) {
+            const question *q = p->sets[i].questions[k];
+            ids.count = 0;
+            status = task_prompt(t, q, tok, &ids, err);
+            size_t n = ids.count + (size_t)t->max_new;
+            if (status == 0 && (int64_t)ids.count >= config->max_positions && !t->truncate_left)
+                status = fail(err, ERROR_LIMIT, "%s line %zu: a prompt of %zu tokens leaves no room under the model's %lld positions; shorten it, or "
+                              "write 'truncate: left' in %s", q->file, q->line, ids.count, (long long)config->max_positions, t->file);
+            if ((int64_t)n > config->max_positions)
+                n = (size_t)config->max_positions;
+            if (n > *longest)
+                *longest = n;
+        }
+    }
+    token_list_free(&ids);
+    return status;
+}
+
+/* Engine's memory for the largest run; a budget that is short of it gets fewer sequences at once. */
+static int count_memory(session *s, sizes *z, error *err)
+{
+    z->candidate = checkpoint_bytes(s->candidate);
+    z->available = s->options->memory ? s->options->memory : memory_available();
+    if (!s->options->evaluator) {
+        plan *p = plan_build(s->candidate, err);
+        if (!p)
+            return -1;
+        tokenizer *tok = tokenizer_open(s->candidate->folder, err);
+        int status = tok && longest_of(&s->search, tok, &p->config, &z->longest, err) == 0 && longest_of(&s->select, tok, &p->config, &z->longest, err) == 0
+                         ? longest_of(&s->held_out, tok, &p->config, &z->longest, err) : -1;
+        uint64_t one = engine_kv_bytes(p, z->longest);
+        tokenizer_free(tok);
+        plan_free(p);
+        if (status != 0)
+            return -1;
+        z->kv = one * SLOTS < KV_LIMIT ? one * SLOTS : one > KV_LIMIT ? one : KV_LIMIT;
+        uint64_t rest = z->available > z->candidate + OTHER_BYTES ? z->available - z->candidate - OTHER_BYTES : 0;
+        if (rest < z->kv && rest >= one)
+            s->kv_bytes = z->kv = rest;
+    }
+    z->total = z->candidate + z->kv + OTHER_BYTES;
+    if (z->total <= z->available)
+        return 0;
+    char a[32], b[32], c[32], d[32];
+    return fail(err, ERROR_MEMORY, "the study needs %s of memory (one candidate %s, keys and values %s), and %s %s; %s", progress_bytes(a, (double)z->total),
+                progress_bytes(b, (double)z->candidate), progress_bytes(c, (double)z->kv), progress_bytes(d, (double)z->available),
+                s->options->memory ? "is what --memory allows" : "is free", s->options->memory ? "allow more" : "close other programs, or use a larger machine");
+}
+
+static int count_disk(session *s, sizes *z, error *err)
+{
+    const char *out = s->options->fork ? s->options->fork : s->out;
+    char *best = file_join(out, "best");
+    bool command = false;
+    for (size_t i = 0; i < s->tasks.count; i++)
+        command = command || s->tasks.items[i]->command;
+    uint64_t trials = (uint64_t)s->generations * (uint64_t)s->population;
+    if (s->generations > INT64_MAX / s->population)
+        trials = UINT64_MAX / BYTES_A_RESULT / 1024;
+    z->disk = z->candidate * (command ? 2 : 1) + trials * (question_pool_asked(&s->search) + 8) * BYTES_A_RESULT + ((uint64_t)16 << 20);
+    free(best);
+    if (file_free_bytes(out, &z->disk_free, err) != 0)
+        return -1;
+    char a[32], b[32];
+    return z->disk <= z->disk_free ? 0 : fail(err, ERROR_IO, "the study needs %s on the disk of %s, which has %s left", progress_bytes(a, (double)z->disk), out,
+                                              progress_bytes(b, (double)z->disk_free));
+}
+
+/* The candidate's start on k questions: the decoded tokens, the longest answer, the time. */
+static int probe(session *s, const question_set *all, size_t k, evaluation *e, double *seconds, size_t *asked, error *err)
+{
+    question_set *sets = memory_new(s->search.count, sizeof *sets);
+    for (size_t i = 0; i < s->search.count; i++) {
+        sets[i] = all[i];
+        if (sets[i].count > k)
+            sets[i].count = k;
+    }
+    double began = progress_seconds();
+    int status = s->evaluator->run(s->evaluator, s->candidate, sets, s->search.count, e, err);
+    *seconds = progress_seconds() - began;
+    *asked = question_sets_count(sets, s->search.count);
+    free(sets);
+    return status;
+}
+
+static void learn(const evaluation *one, double one_seconds, size_t one_asked, const evaluation *more, double seconds, size_t asked, costs *c)
+{
+    double tokens = 0, single = 0;
+    for (size_t i = 0; i < more->count; i++) {
+        tokens += more->results[i].n_tokens;
+        if (more->results[i].n_tokens > c->longest)
+            c->longest = more->results[i].n_tokens;
+    }
+    for (size_t i = 0; i < one->count; i++)
+        single += one->results[i].n_tokens;
+    c->tokens = asked ? tokens / (double)asked : 0;
+    if (more->stats.decode_tokens == 0 || more->stats.decode_seconds <= 0 || tokens == 0) {     /* not the engine's: all in proportion */
+        c->prefill = asked > one_asked && seconds > one_seconds ? (seconds - one_seconds) / (double)(asked - one_asked) : seconds / (double)(asked ? asked : 1);
+        return;
+    }
+    c->prefill = more->stats.prefill_seconds / (double)asked;
+    double per_token = more->stats.decode_seconds / tokens, alone = single > 0 ? one->stats.decode_seconds / single : per_token;
+    /* a L + c T = seconds of the larger run, a + c = seconds a token of the single one */
+    double steps = c->longest, slope = tokens > steps ? (more->stats.decode_seconds - alone * steps) / (tokens - steps) : per_token;
+    c->token = fmin(fmax(slope, 0), alone);
+    c->step = alone - c->token;
+}
+
+static double question_seconds(const costs *c, double questions)
+{
+    double tokens = questions * c->tokens, steps = fmax(c->longest, tokens / SLOTS);
+    return questions * c->prefill + steps * c->step + tokens * c->token;
+}
+
+static int measure(session *s, costs *c, error *err)
+{
+    double began = progress_seconds(), first = 0, second = 0;
+    score_label(s, "a probe");
+    if (merge_run(s->merger, s->recipe, s->candidate, err) != 0)
+        return fail_in(err, "the merge that the search starts from");
+    c->merge = progress_seconds() - began;
+    question_set *sets = question_pool_draw(&s->search, s->seed, "questions", 0, 0);
+    evaluation one = {0}, more = {0};
+    size_t one_asked = 0, asked = 0;
+    int status = probe(s, sets, 1, &one, &first, &one_asked, err);
+    if (status == 0)
+        status = probe(s, sets, PROBE_QUESTIONS, &more, &second, &asked, err);
+    if (status == 0)
+        learn(&one, first, one_asked, &more, second, asked, c);
+    evaluation_free(&one);
+    evaluation_free(&more);
+    question_sets_free(sets, s->search.count);
+    return status;
+}
+
+/* A study that goes on knows what its trials took. */
+static int recall(session *s, costs *c, size_t *finished, error *err)
+{
+    trial *list = NULL;
+    size_t n = 0, timed = 0;
+    double sum = 0;
+    *finished = 0;
+    if (!s->store)
+        return 0;
+    if (store_trials(s->store, UINT32_MAX, false, &list, &n, err) != 0)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        *finished += strcmp(list[i].state, "WAITING") != 0 && strcmp(list[i].state, "RUNNING") != 0;
+        if (strcmp(list[i].state, "COMPLETE") == 0 && list[i].seconds > 0 && isfinite(list[i].seconds)) {
+            sum += list[i].seconds;
+            timed++;
+        }
+    }
+    trials_free(list, n);
+    if (timed)
+        *c = (costs){.prefill = sum / (double)timed / (double)question_pool_asked(&s->search)};
+    return timed > 0;
+}
+
+int estimate_run(session *s, error *err)
+{
+    costs c = {0};
+    sizes z = {0};
+    size_t finished = 0;
+    if (count_memory(s, &z, err) != 0 || count_disk(s, &z, err) != 0 || session_open_evaluator(s, err) != 0)
+        return -1;
+    int known = recall(s, &c, &finished, err);
+    if (known < 0 || (known == 0 && measure(s, &c, err) != 0))
+        return -1;
+    double trials = fmax((double)s->generations * s->population - (double)finished, 0), asked = (double)question_pool_asked(&s->search);
+    double candidate = c.merge + question_seconds(&c, asked), search = trials * candidate;
+    finish_load load = finish_estimate(s);
+    double last = load.merges * c.merge + load.evaluations * question_seconds(&c, load.questions / fmax(load.evaluations, 1));
+    s->progress = (session_progress){.total = (uint64_t)(trials * asked), .best = NAN, .mean = NAN};
+    char text[5][32];
+    if (s->options->dry_run && s->options->json) {
+        json_t *json = json_pack("{s:s, s:I, s:I, s:i, s:f, s:f, s:f, s:I, s:I}", "study", s->file->name, "dimensions", (json_int_t)s->genome->count,
+                                 "generations", (json_int_t)s->generations, "population", s->population, "candidate_seconds", candidate,
+                                 "search_seconds", search, "final_seconds", last, "memory_bytes", (json_int_t)z.total, "disk_bytes", (json_int_t)z.disk);
+        json_dumpf(json, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(json);
+    }
+    progress_say("%s: %zu numbers, %lld generations of %d, %zu questions each; kernels %s", s->file->name, s->genome->count, (long long)s->generations,
+                 s->population, question_pool_asked(&s->search), s->backend->name);
+    progress_say("about %s a candidate, %s for the search, %s for the final choice and the table; memory %s, disk %s", progress_duration(text[0], candidate),
+                 progress_duration(text[1], search), progress_duration(text[2], last), progress_bytes(text[3], (double)z.total),
+                 progress_bytes(text[4], (double)z.disk));
+    return 0;
+}

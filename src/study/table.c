@@ -1,0 +1,190 @@
+/* The named results that a report shows, made of what the contenders scored. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "study/finish.h"
+
+#define SOLVED 0.5          /* a question counts as solved above this */
+#define WORKED 3
+
+static double result_number(const json_t *score, size_t i, const char *key)
+{
+    const json_t *v = json_object_get(json_array_get(json_object_get(score, "results"), i), key);
+    return json_is_number(v) ? json_number_value(v) : 0;
+}
+
+static size_t result_count(const json_t *score)
+{
+    return json_array_size(json_object_get(score, "results"));
+}
+
+static bool solved(const json_t *score, size_t i)
+{
+    return result_number(score, i, "score") > SOLVED;
+}
+
+/* One set: its own interval. Several: the weighted mean, with the sets' standard errors (a quarter of an interval's width) added up. */
+static json_t *cell(const json_t *score, const question_pool *p, const size_t *counts)
+{
+    size_t total = result_count(score), base = 0;
+    if (!json_is_number(json_object_get(score, "score")) || total == 0)
+        return json_null();
+    double weight = 0, variance = 0, raw = 0, low = 0, high = 0, value = contender_value(score);
+    bool language = false;
+    for (size_t k = 0; k < p->count; k++) {
+        double *scores = memory_new(counts[k], sizeof *scores), sum = 0;
+        for (size_t i = 0; i < counts[k]; i++) {
+            scores[i] = result_number(score, base + i, "score");
+            sum += result_number(score, base + i, "raw");
+        }
+        score_interval(scores, counts[k], &low, &high);
+        free(scores);
+        double w = p->sets[k].weight, error_k = (high - low) / 4;
+        variance += w * w * error_k * error_k;
+        raw += w * sum / (double)(counts[k] ? counts[k] : 1);
+        weight += w;
+        base += counts[k];
+        language = language || p->sets[k].task->language;
+    }
+    if (p->count > 1) {
+        double half = 2 * sqrt(variance) / weight;
+        low = value - half;
+        high = value + half;
+    }
+    json_t *json = json_pack("{s:f, s:f, s:f, s:I}", "score", value, "low", low, "high", high, "n", (json_int_t)total);
+    if (language)
+        json_object_set_new(json, "acc", json_real(raw / weight));
+    return json;
+}
+
+static size_t *counts_of(const question_pool *p, size_t most)
+{
+    size_t *counts = memory_new(p->count, sizeof *counts);
+    for (size_t k = 0; k < p->count; k++)
+        counts[k] = !most ? p->asked[k] : most < p->sets[k].count ? most : p->sets[k].count;
+    return counts;
+}
+
+static void add_cell(json_t *row, const char *key, const json_t *score, const question_pool *p, size_t most)
+{
+    size_t *counts = counts_of(p, most);
+    json_object_set_new(row, key, score ? cell(score, p, counts) : json_null());
+    free(counts);
+}
+
+json_t *finish_table(session *s, const contender_list *rows, const contender *winner, const json_t *notes)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < rows->count; i++) {
+        const contender *c = &rows->items[i];
+        json_t *row = json_pack("{s:s, s:s}", "name", c->name, "kind", c->kind);
+        if (c->model >= 0)
+            json_object_set_new(row, "path", json_string(s->recipe->models[c->model].path));
+        if (c->trial >= 0)
+            json_object_set_new(row, "trial", json_integer(c->trial));
+        add_cell(row, "search", c->search, &s->search, FINISH_SEARCH_QUESTIONS);
+        add_cell(row, "select", c->select, &s->select, 0);
+        add_cell(row, "held_out", c->held_out, &s->held_out, 0);
+        json_array_append_new(list, row);
+    }
+    json_t *out = json_pack("{s:o, s:s, s:O}", "rows", list, "winner", winner->name, "notes", notes);
+    if (!winner->held_out)
+        return out;
+    json_int_t wins = 0, losses = 0;
+    for (size_t i = 0; i < result_count(winner->held_out); i++) {
+        bool any = false, ours = solved(winner->held_out, i);
+        for (size_t k = 0; k < rows->count; k++)
+            any = any || (strcmp(rows->items[k].kind, "source") == 0 && &rows->items[k] != winner && solved(rows->items[k].held_out, i));
+        wins += ours && !any;
+        losses += !ours && any;
+    }
+    json_object_set_new(out, "wins", json_integer(wins));
+    json_object_set_new(out, "losses", json_integer(losses));
+    return out;
+}
+
+/* ---- worked answers */
+
+static const json_t *score_of(const contender *c, bool held_out)
+{
+    return held_out ? c->held_out : c->select;
+}
+
+static bool any_source(const contender_list *rows, const contender *winner, bool held_out, size_t i)
+{
+    for (size_t k = 0; k < rows->count; k++)
+        if (strcmp(rows->items[k].kind, "source") == 0 && &rows->items[k] != winner && solved(score_of(&rows->items[k], held_out), i))
+            return true;
+    return false;
+}
+
+static json_t *plain(const json_t *value)
+{
+    if (json_is_string(value))
+        return json_incref((json_t *)value);
+    char *text = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    json_t *out = json_string(text ? text : "");
+    free(text);
+    return out;
+}
+
+static json_t *question_text(const task *t, const question *q)
+{
+    const json_t *field = json_object_get(q->fields, "question");
+    if (json_is_string(field))
+        return json_incref((json_t *)field);
+    char *text = t->prompt ? template_fill(t->prompt, q->fields, q->id, NULL) : NULL;
+    json_t *out = json_string(text ? text : q->id);
+    free(text);
+    return out ? out : json_string("");
+}
+
+static json_t *work(const contender_list *rows, const contender *winner, bool held_out, size_t i, const task *t, const question *q)
+{
+    json_t *answers = json_array();
+    bool ours = solved(score_of(winner, held_out), i), any = any_source(rows, winner, held_out, i);
+    for (size_t k = 0; k < rows->count; k++) {
+        const contender *c = &rows->items[k];
+        if (strcmp(c->kind, "source") != 0 && c != winner)
+            continue;
+        const json_t *r = json_array_get(json_object_get(score_of(c, held_out), "results"), i), *text = json_object_get(r, "answer");
+        json_array_append_new(answers, json_pack("{s:s, s:O, s:b}", "name", c->name, "text", text ? text : json_null(), "ok", solved(score_of(c, held_out), i)));
+    }
+    json_t *out = json_pack("{s:o, s:o, s:o}", "question", question_text(t, q), "gold", plain(json_object_get(q->fields, t->answer_field)), "answers", answers);
+    const char *note = ours && !any ? "no source solves it" : ours ? "a source solves it too" : any ? "a source solves it, the winner does not" : "nobody solves it";
+    json_object_set_new(out, "note", json_string(note));
+    return out;
+}
+
+/* Whether question i is of the wanted kind: 0 won alone, 1 solved by a source too, 2 not solved by the winner. */
+static bool is_kind(int kind, bool ours, bool any)
+{
+    return kind == 0 ? ours && !any : kind == 1 ? ours && any : !ours;
+}
+
+json_t *finish_worked(session *s, const contender_list *rows, const contender *winner, const question_set *sets, size_t n)
+{
+    bool held_out = s->held_out.count > 0;
+    size_t count = question_sets_count(sets, n), taken[WORKED], n_taken = 0;
+    json_t *list = json_array();
+    for (int round = 0; round < 2; round++)         /* one of each kind, then whatever is there */
+        for (int kind = 0; kind < WORKED && n_taken < WORKED; kind++)
+            for (size_t i = 0; i < count; i++) {
+                bool seen = false;
+                for (size_t k = 0; k < n_taken; k++)
+                    seen = seen || taken[k] == i;
+                if (seen || (round == 0 && !is_kind(kind, solved(score_of(winner, held_out), i), any_source(rows, winner, held_out, i))))
+                    continue;
+                taken[n_taken++] = i;
+                break;
+            }
+    for (size_t k = 0; k < n_taken; k++) {
+        size_t set = 0, at = taken[k];
+        while (at >= sets[set].count)
+            at -= sets[set++].count;
+        json_array_append_new(list, work(rows, winner, held_out, taken[k], sets[set].task, sets[set].questions[at]));
+    }
+    return list;
+}
