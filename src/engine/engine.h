@@ -6,8 +6,11 @@
  *     engine_free(e);
  *
  * What a token's logits are depends on its text, the weights and the kernel family, and on nothing else: not on
- * the batch, the neighbours, the slot, threads, prefix sharing or memory. Prompt tokens run through the prefill kernels,
- * generated ones through the decode kernels, whatever their number. */
+ * the batch, the neighbours, the slot, threads, prefix sharing or memory. Prompt tokens (the logits of the last one, and a
+ * continuation whose likelihood is asked for, included) run through the prefill kernels, generated ones through the decode
+ * kernels, whatever their number.
+ *
+ * The weights may be overwritten between runs (another candidate in the same memory): plan_refresh, then engine_run again. */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
@@ -27,13 +30,13 @@ typedef struct engine_options {
     const tokenizer *tokenizer;    /* for stop strings and answer text; may be NULL; borrowed */
     int slots;                     /* sequences at once; 0: 64 */
     size_t kv_bytes;               /* memory for KV blocks; 0: what `slots` of the longest requests need, at most 4 GiB */
-    bool no_prefix_sharing;
+    bool no_prefix_sharing;        /* compute every prompt whole */
 } engine_options;
 
 typedef struct request {
     const int32_t *ids;            /* [n_ids] prompt; borrowed until the run ends */
     size_t n_ids;
-    int max_new;                   /* tokens to generate at most */
+    int max_new;                   /* tokens to generate at most; prompt + max_new must fit into the model's positions */
     bool truncate_left;            /* drop the prompt's beginning (behind BOS) where it does not fit; else that is an error before the run */
     bool ignore_stops;             /* do not stop at the model's end tokens */
     const int32_t *stops; int n_stops;               /* further stop ids; with ignore_stops the only ones */
@@ -53,7 +56,7 @@ typedef struct answer {
     enum finish finish;
     int32_t *tokens; size_t n_tokens;   /* generated, stop token included; owned */
     char *text;                         /* decoded without special tokens and cut before a stop string; NULL without tokenizer; owned */
-    float min_margin;                   /* smallest gap between best and second logit (after the penalty) */
+    float min_margin;                   /* smallest gap between best and second logit (after the penalty); INFINITY where none was generated or with beams */
     double *loglik;                     /* [n_continuation] log p of each; owned */
     double loglik_sum; bool loglik_greedy;
     hypothesis *beams; int n_beams;     /* best first; owned */
@@ -66,7 +69,8 @@ typedef struct engine_stats {
     double prefill_seconds, decode_seconds;
 } engine_stats;
 
-/* Called after every step from engine_run's thread: `done` requests of n are finished. Returning false stops (answers unfinished). */
+/* Called after every step from engine_run's thread: `done` requests of n are finished. Returning false stops: engine_run
+ * returns 0 and what had not ended has FINISH_INTERRUPTED. */
 typedef bool engine_progress(void *context, size_t done, size_t n, const engine_stats *stats);
 
 engine *engine_new(const plan *p, const engine_options *options, error *err);
