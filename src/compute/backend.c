@@ -5,6 +5,9 @@
 #include "compute/families.h"
 
 static const backend *const families[] = {
+#if defined(__x86_64__)
+    &backend_avx512,
+#endif
     &backend_reference, NULL,
 };
 

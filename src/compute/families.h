@@ -1,9 +1,12 @@
-/* The families that backend.c chooses among. */
+/* The families that backend.c chooses among. avx512 exists on x86-64 only. */
 #ifndef COMPUTE_FAMILIES_H
 #define COMPUTE_FAMILIES_H
 
 #include "compute/backend.h"
 
 extern const backend backend_reference;
+#if defined(__x86_64__)
+extern const backend backend_avx512;
+#endif
 
 #endif

@@ -27,6 +27,8 @@ static double power_of_two(int64_t n)   /* -1022 <= n <= 1023 */
 
 double scalar_exp64(double x)
 {
+    if (isnan(x))
+        return x;
     double n = (x * INV_LN2 + ROUND_TO_INTEGER) - ROUND_TO_INTEGER;
     double r = (x - n * LN2_HI) - n * LN2_LO;   /* |r| <= ln(2)/2: the 13th Taylor polynomial is good to 4e-18 */
     double p = inverse_factorial[13];
@@ -37,8 +39,6 @@ double scalar_exp64(double x)
 
 float scalar_exp(float x)
 {
-    if (isnan(x))
-        return x;
     if (x < -104)
         return 0;
     if (x > 89)
@@ -49,6 +49,8 @@ float scalar_exp(float x)
 double scalar_log64(double x)
 {
     int64_t exponent = 0;
+    if (!(x < INFINITY))
+        return x;
     if (x < 0x1p-1022) {
         x *= 0x1p54;
         exponent = -54;

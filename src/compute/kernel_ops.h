@@ -1,0 +1,122 @@
+/* The row-wise operations. Included by a family's file, behind its vector header. A row's order depends on its length only. */
+#ifndef COMPUTE_KERNEL_OPS_H
+#define COMPUTE_KERNEL_OPS_H
+
+#include <math.h>
+
+#include "compute/kernel_math.h"
+#include "compute/scalar.h"
+
+/* n of the elements that a vector at position i may touch */
+static inline int64_t lanes_at(int64_t i, int64_t n)
+{
+    return n - i < WIDTH ? n - i : WIDTH;
+}
+
+static void rms_norm(const float *x, const float *weight, float offset, float eps, float *y, int64_t rows, int64_t n)
+{
+    for (int64_t row = 0; row < rows; row++, x += n, y += n) {
+        vec sums[4] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
+        for (int64_t i = 0; i < n; i += WIDTH) {
+            vec v = vec_load_first(x + i, lanes_at(i, n));
+            sums[i / WIDTH % 4] = vec_fma(v, v, sums[i / WIDTH % 4]);
+        }
+        float parts[4];
+        vec4_store(parts, vec_sum4(sums[0], sums[1], sums[2], sums[3]));
+        const float mean = ((parts[0] + parts[1]) + (parts[2] + parts[3])) / (float)n;
+        const vec scale = vec_set(1 / sqrtf(mean + eps)), shift = vec_set(offset);
+        for (int64_t i = 0; i < n; i += WIDTH) {
+            const int64_t lanes = lanes_at(i, n);
+            vec v = vec_mul(vec_load_first(x + i, lanes), scale);
+            vec_store_first(y + i, vec_mul(v, vec_add(vec_load_first(weight + i, lanes), shift)), lanes);
+        }
+    }
+}
+
+static void rope(float *x, const float *cosine, const float *sine, int heads, int head_dim, int rotary)
+{
+    const int half = rotary / 2;
+    for (int h = 0; h < heads; h++, x += head_dim) {
+        for (int i = 0; i < half; i += WIDTH) {
+            const int64_t lanes = lanes_at(i, half);
+            vec a = vec_load_first(x + i, lanes), b = vec_load_first(x + half + i, lanes);
+            vec c = vec_load_first(cosine + i, lanes), s = vec_load_first(sine + i, lanes);
+            vec_store_first(x + i, vec_sub(vec_mul(a, c), vec_mul(b, s)), lanes);
+            vec_store_first(x + half + i, vec_add(vec_mul(b, c), vec_mul(a, s)), lanes);
+        }
+    }
+}
+
+static void swiglu(const float *gate, const float *up, float *out, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += WIDTH) {
+        const int64_t lanes = lanes_at(i, n);
+        vec g = vec_load_first(gate + i, lanes);
+        vec silu = vec_div(g, vec_add(vec_set(1), vec_exp(vec_sub(vec_zero(), g))));
+        vec_store_first(out + i, vec_mul(silu, vec_load_first(up + i, lanes)), lanes);
+    }
+}
+
+static void add(float *y, const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] += x[i];
+}
+
+/* The largest element, NaN left out; -infinity for none. */
+static float largest(const float *x, int64_t n)
+{
+    vec max = vec_set(-INFINITY);
+    int64_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH)
+        max = vec_max(vec_load(x + i), max);
+    float all = vec_largest(max);
+    for (; i < n; i++)
+        if (x[i] > all)
+            all = x[i];
+    return all;
+}
+
+static int64_t argmax(const float *x, int64_t n, float *best, float *second)
+{
+    const float max = largest(x, n);
+    int64_t index = 0;
+    while (index < n && x[index] != max)
+        index++;
+    *best = max;
+    *second = -INFINITY;
+    if (index == n || max == -INFINITY)
+        return -1;
+    const float before = largest(x, index), after = largest(x + index + 1, n - index - 1);
+    *second = before > after ? before : after;
+    return index;
+}
+
+static bool all_finite(const float *x, int64_t n)
+{
+    bool all = true;
+    for (int64_t i = 0; i < n; i += WIDTH)
+        all &= vec_all_less(vec_abs(vec_load_first(x + i, lanes_at(i, n))), vec_set(INFINITY));
+    return all;
+}
+
+/* Lane i % WIDTH of f64 sums, then one lane after the other. */
+static double log_sum_exp(const float *x, int64_t n)
+{
+    const float max = largest(x, n);
+    if (isinf(max))
+        return max;
+    double sums[WIDTH] = {0}, sum = 0;
+    for (int64_t i = 0; i < n; i += WIDTH) {
+        const int64_t lanes = lanes_at(i, n);
+        float e[WIDTH];
+        vec_store(e, vec_exp(vec_sub(vec_load_first(x + i, lanes), vec_set(max))));
+        for (int64_t lane = 0; lane < lanes; lane++)
+            sums[lane] += e[lane];
+    }
+    for (int lane = 0; lane < WIDTH; lane++)
+        sum += sums[lane];
+    return max + scalar_log64(sum);
+}
+
+#endif
