@@ -6,7 +6,7 @@
 
 static const backend *const families[] = {
 #if defined(__x86_64__)
-    &backend_avx512,
+    &backend_avx512, &backend_avx2,
 #endif
     &backend_reference, NULL,
 };

@@ -1,4 +1,4 @@
-/* The families that backend.c chooses among. avx512 exists on x86-64 only. */
+/* The families that backend.c chooses among. avx2 and avx512 exist on x86-64 only. */
 #ifndef COMPUTE_FAMILIES_H
 #define COMPUTE_FAMILIES_H
 
@@ -6,6 +6,7 @@
 
 extern const backend backend_reference;
 #if defined(__x86_64__)
+extern const backend backend_avx2;
 extern const backend backend_avx512;
 #endif
 

@@ -1,0 +1,37 @@
+/* The AVX2 family: AVX2, FMA and F16C. */
+#if defined(__AVX2__)
+
+#include "compute/vector_avx2.h"
+
+#include "compute/families.h"
+#include "compute/kernel_attention.h"
+#include "compute/kernel_decode.h"
+#include "compute/kernel_ops.h"
+#include "compute/kernel_prefill.h"
+
+static bool available(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+
+static void matmul(enum phase phase, const matrix *w, const float *x, int64_t ldx, float *y, int64_t ldy, int64_t m, threads *pool)
+{
+    (phase == PHASE_PREFILL ? prefill_matmul : decode_matmul)(w, x, ldx, y, ldy, m, pool);
+}
+
+static void widen(enum dtype d, const void *src, float *dst, int64_t n)
+{
+    dtype_to_f32(d, src, dst, (size_t)n);
+}
+
+static void narrow(enum dtype d, const float *src, void *dst, int64_t n)
+{
+    dtype_from_f32(d, src, dst, (size_t)n);
+}
+
+const backend backend_avx2 = {
+    .name = "avx2", .available = available, .matmul = matmul, .rms_norm = rms_norm, .rope = rope, .swiglu = swiglu, .add = add,
+    .attention = attention, .argmax = argmax, .all_finite = all_finite, .log_sum_exp = log_sum_exp, .widen = widen, .narrow = narrow,
+};
+
+#endif
