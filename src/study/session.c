@@ -166,25 +166,30 @@ static int check_tokenizers(session *s, error *err)
     return 0;
 }
 
+genome *session_genome(const study_search *search, const recipe *r, const char *const *names, int layers, error *err)
+{
+    struct genome_bound *bounds = memory_new(search->n_bounds, sizeof *bounds);
+    for (size_t i = 0; i < search->n_bounds; i++)
+        bounds[i] = (struct genome_bound){search->bounds[i].parameter, search->bounds[i].low, search->bounds[i].high, search->bounds[i].start,
+                                          search->bounds[i].spread};
+    genome_options options = {.method = method_find(search->method), .names = names, .layers = layers,
+                              .n_groups = search->n_ranges ? search->n_ranges : search->n_groups, .ranges = (const int (*)[2])search->ranges,
+                              .n_ranges = search->n_ranges, .split_attention_mlp = search->split_attention_mlp,
+                              .split_embeddings = search->split_embeddings, .bounds = bounds, .n_bounds = search->n_bounds};
+    genome *g = genome_new(r, &options, err);
+    free(bounds);
+    return g;
+}
+
 static int open_genome(session *s, error *err)
 {
-    const study_search *search = &s->file->search;
     model_config config;
     const checkpoint *first = s->models[s->recipe->base >= 0 ? s->recipe->base : 0];
     if (!first->config)
         return fail(err, ERROR_FORMAT, "%s: has no config.json", first->name);
     if (config_read(first->config, first->name, &config, err) != 0)
         return -1;
-    struct genome_bound *bounds = memory_new(search->n_bounds, sizeof *bounds);
-    for (size_t i = 0; i < search->n_bounds; i++)
-        bounds[i] = (struct genome_bound){search->bounds[i].parameter, search->bounds[i].low, search->bounds[i].high, search->bounds[i].start,
-                                          search->bounds[i].spread};
-    genome_options options = {.method = method_find(search->method), .names = (const char *const *)s->names, .layers = (int)config.layers,
-                              .n_groups = search->n_ranges ? search->n_ranges : search->n_groups, .ranges = (const int (*)[2])search->ranges,
-                              .n_ranges = search->n_ranges, .split_attention_mlp = search->split_attention_mlp,
-                              .split_embeddings = search->split_embeddings, .bounds = bounds, .n_bounds = search->n_bounds};
-    s->genome = genome_new(s->recipe, &options, err);
-    free(bounds);
+    s->genome = session_genome(&s->file->search, s->recipe, (const char *const *)s->names, (int)config.layers, err);
     if (!s->genome)
         return fail_in(err, "%s", s->file->path);
     s->dims = memory_new(s->genome->count, sizeof *s->dims);

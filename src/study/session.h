@@ -55,6 +55,9 @@ typedef struct session {
 session *session_open(const char *study_yml, const study_run_options *options, error *err);
 void session_close(session *s);
 
+/* The genome that a study file describes over a recipe whose models have these names. */
+genome *session_genome(const study_search *search, const recipe *r, const char *const *names, int layers, error *err);
+
 /* The evaluator over the engine, unless the options gave one. */
 int session_open_evaluator(session *s, error *err);
 
