@@ -298,6 +298,19 @@ static void finish_job(run *r, job *j)
     r->done++;
 }
 
+static void take_donations(run *r)
+{
+    for (size_t i = 0; i < r->n_live; i++) {
+        job *j = r->live[i];
+        if (!j->donor || j->donor->fed < j->shared)
+            continue;
+        kv_share(&r->e->forward.kv, &j->kv, &j->donor->kv, j->shared);
+        r->e->stats.shared_tokens += (uint64_t)j->shared;
+        j->fed = j->shared;
+        j->donor = NULL;
+    }
+}
+
 static void admit(run *r)
 {
     engine *e = r->e;
@@ -325,23 +338,11 @@ static void admit(run *r)
         if (!j->donor)
             take_prefix(r, j);
         add_live(r, j);
+        take_donations(r);   /* the donor may be done with its prompt already */
     }
 }
 
 /* ---- steps */
-
-static void take_donations(run *r)
-{
-    for (size_t i = 0; i < r->n_live; i++) {
-        job *j = r->live[i];
-        if (!j->donor || j->donor->fed < j->shared)
-            continue;
-        kv_share(&r->e->forward.kv, &j->kv, &j->donor->kv, j->shared);
-        r->e->stats.shared_tokens += (uint64_t)j->shared;
-        j->fed = j->shared;
-        j->donor = NULL;
-    }
-}
 
 /* The rows of a prefilled piece whose logits are needed. */
 static int64_t ask(job *j, int64_t first_row, int64_t first, int64_t count, readout *out)

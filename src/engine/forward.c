@@ -191,19 +191,22 @@ static void attend_piece(void *context, size_t piece)
     const model_config *c = pass->config;
     int64_t begin = pass->items * (int64_t)piece / f->pieces, end = pass->items * ((int64_t)piece + 1) / f->pieces;
     int64_t q = c->heads * c->head_dim, stride = q + 2 * c->kv_heads * c->head_dim;
-    int group = (int)(c->heads / c->kv_heads);
-    float *scores = f->scores + (int64_t)piece * f->longest;
+    float *scores = f->scores + piece * f->scores_stride;
     for (int64_t item = begin; item < end; item++) {
         int64_t i = item / c->kv_heads;
-        int head = (int)(item % c->kv_heads) * group;
         const row *r = &f->rows[i];
         attention_query query = {.q = f->qkv + i * stride, .out = f->attended + i * q, .keys = f->keys + r->segment * f->stride,
                                  .values = f->values + r->segment * f->stride, .end = r->position + 1};
         if (c->window > 0 && query.end > c->window)
             query.begin = query.end - c->window;
-        for (int g = 0; g < group; g++)
-            f->backend->attention(&pass->shape, &query, head + g, scores);
+        f->backend->attention(&pass->shape, &query, (int)(item % c->kv_heads), scores);
     }
+}
+
+static attention_shape shape_of(const model_config *c)
+{
+    return (attention_shape){.heads = (int)c->heads, .kv_heads = (int)c->kv_heads, .head_dim = (int)c->head_dim,
+                             .block_tokens = KV_BLOCK, .scale = 1.0f / sqrtf((float)c->head_dim)};
 }
 
 static void attend(forward *f, const model_config *c, int hop)
@@ -215,9 +218,7 @@ static void attend(forward *f, const model_config *c, int hop)
             f->values[s * f->stride + b] = kv_values(&f->kv, t->block[b], hop);
         }
     }
-    attention_pass pass = {.f = f, .config = c, .items = f->n_rows * c->kv_heads};
-    pass.shape = (attention_shape){.heads = (int)c->heads, .kv_heads = (int)c->kv_heads, .head_dim = (int)c->head_dim,
-                                   .block_tokens = KV_BLOCK, .scale = 1.0f / sqrtf((float)c->head_dim)};
+    attention_pass pass = {.f = f, .config = c, .shape = shape_of(c), .items = f->n_rows * c->kv_heads};
     threads_run(f->pool, (size_t)f->pieces, attend_piece, &pass);
 }
 
@@ -256,8 +257,8 @@ static void begin_step(forward *f, enum phase phase, const segment *segments, in
     f->phase = phase;
     f->segments = segments;
     f->n_segments = n;
-    f->n_rows = f->longest = f->stride = 0;
-    int64_t kv_heads = 1;
+    f->n_rows = f->stride = 0;
+    int64_t kv_heads = 1, longest = 0;
     for (int s = 0; s < n; s++) {
         for (int64_t i = 0; i < segments[s].count; i++) {
             assert(f->n_rows < f->max_rows);
@@ -265,18 +266,21 @@ static void begin_step(forward *f, enum phase phase, const segment *segments, in
             f->position[f->n_rows] = segments[s].first + i;
             f->length[f->n_rows++] = segments[s].length;
         }
-        f->longest = larger(f->longest, segments[s].first + segments[s].count);
+        longest = larger(longest, segments[s].first + segments[s].count);
         f->stride = larger(f->stride, segments[s].table->n);
     }
+    f->scores_stride = 0;
     for (int i = 0; i < f->n_angles; i++) {
-        kv_heads = larger(kv_heads, f->angles[i].config->kv_heads);
+        attention_shape shape = shape_of(f->angles[i].config);
+        size_t room = (attention_scratch(&shape, 0, longest) + 15) / 16 * 16;
+        f->scores_stride = room > f->scores_stride ? room : f->scores_stride;
+        kv_heads = larger(kv_heads, shape.kv_heads);
         if (angles_are_dynamic(&f->angles[i]))
             angles_of_rows(&f->angles[i], f->position, f->length, f->n_rows);
     }
-    f->longest = (f->longest + 15) / 16 * 16;
     int count = threads_count(f->pool);
     f->pieces = count == 1 ? 1 : (int)(f->n_rows * kv_heads < 8 * count ? f->n_rows * kv_heads : 8 * count);
-    size_t pointers = (size_t)n * (size_t)f->stride, scores = (size_t)f->pieces * (size_t)f->longest;
+    size_t pointers = (size_t)n * (size_t)f->stride, scores = (size_t)f->pieces * f->scores_stride;
     if (pointers > f->pointer_capacity) {
         f->keys = memory_grow(f->keys, pointers, sizeof *f->keys);
         f->values = memory_grow(f->values, pointers, sizeof *f->values);

@@ -48,13 +48,14 @@ typedef struct forward {
     int64_t *position, *length;
     const float **keys, **values;   /* [segments][blocks] of the current hop; owned */
     size_t pointer_capacity;
-    float *scores;            /* [pieces][longest] attention's scratch; owned */
+    float *scores;            /* [pieces][scores_stride] attention's scratch; owned */
     size_t scores_capacity;
     /* The step under way */
     enum phase phase;
     const segment *segments;
     int n_segments, pieces;
-    int64_t n_rows, longest, stride;   /* stride: blocks of the longest table */
+    int64_t n_rows, stride;   /* stride: blocks of the longest table */
+    size_t scores_stride;
 } forward;
 
 int forward_open(forward *f, const plan *p, const backend *b, threads *pool, int64_t max_rows, error *err);

@@ -1,7 +1,5 @@
 #include "engine/readout.h"
 
-#include "tensor/dtype.h"
-
 typedef struct reading {
     const forward *f;
     readout *list;
@@ -16,7 +14,7 @@ static void read_row(void *context, size_t i)
     readout *r = &pass->list[i];
     const request *q = r->job->request;
     float *logits = pass->logits + (int64_t)i * pass->vocab, best, second;
-    r->finite = dtype_first_not_finite(DTYPE_F32, logits, (size_t)pass->vocab) == (size_t)pass->vocab;
+    r->finite = b->all_finite(logits, pass->vocab);
     if (r->job->beam) {
         if (r->finite)
             beam_candidates(r->job->beam, r->lane, b, logits);
