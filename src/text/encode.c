@@ -75,13 +75,12 @@ static int encode_text(const tokenizer *t, const char *text, size_t n, token_lis
 
 int tokenizer_encode(const tokenizer *t, const char *text, size_t n, bool special, token_list *out, error *err)
 {
-    if (!special)
-        return encode_text(t, text, n, out, err);
-    bool done = false;
+    bool done = false;   /* a template may hold the text several times; without special tokens too, as in the library */
     size_t start = 0, count = 0;
     for (size_t i = 0; i < t->post.count; i++) {
         if (t->post.item[i] != POST_TEXT) {
-            token_list_add(out, t->post.item[i]);
+            if (special)
+                token_list_add(out, t->post.item[i]);
         } else if (!done) {
             start = out->count;
             if (encode_text(t, text, n, out, err) != 0)

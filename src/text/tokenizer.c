@@ -107,10 +107,16 @@ static int read_config(tokenizer *t, const char *path, error *err)
 {
     if (!file_exists(path))
         return 0;
-    json_t *config = json_read(path, 0, err);
-    int status = -1, add_bos = -1, add_eos = -1;
-    if (!config)
+    size_t n;
+    char *text = file_read(path, (size_t)64 << 20, &n, err);
+    if (!text)
         return -1;
+    json_error_t where;   /* not json_parse: model_max_length is often 10^30 */
+    json_t *config = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where);
+    int status = -1, add_bos = -1, add_eos = -1;
+    free(text);
+    if (!config)
+        return fail(err, ERROR_FORMAT, "%s: not valid JSON at line %d, column %d: %s", path, where.line, where.column, where.text);
     if (!json_is_object(config)) {
         fail(err, ERROR_FORMAT, "%s: should be an object", path);
         goto done;
