@@ -182,19 +182,19 @@ static int new_optimizer(session *s, error *err)
     return s->optimizer ? 0 : -1;
 }
 
-/* The newest optimiser state, or a new one with the first generation. */
-static int load_optimizer(session *s, error *err)
+/* The newest optimiser state; a new optimiser where there is none. */
+static int open_optimizer(session *s, error *err)
 {
     size_t bytes = 0;
     uint32_t g = 0;
     error why = {0};
-    void *state = store_state(s->store, &bytes, &g, &why);
+    void *state = s->store ? store_state(s->store, &bytes, &g, &why) : NULL;
     if (!state && why.code != ERROR_NONE) {
         *err = why;
         return -1;
     }
     if (!state)
-        return new_optimizer(s, err) == 0 ? step(s, err) : -1;
+        return new_optimizer(s, err);
     s->optimizer = optimizer_load(state, bytes, err);
     free(state);
     if (!s->optimizer)
@@ -205,6 +205,19 @@ static int load_optimizer(session *s, error *err)
                     optimizer_generation(s->optimizer), optimizer_dimensions(s->optimizer), optimizer_population(s->optimizer), g, s->genome->count,
                     s->population);
     return 0;
+}
+
+/* Generation 0 is committed with the optimiser's first state: a study that was killed before that has none. */
+static int first_step(session *s, error *err)
+{
+    trial *list;
+    size_t n;
+    if (optimizer_generation(s->optimizer) > 0)
+        return 0;
+    if (store_trials(s->store, 0, false, &list, &n, err) != 0)
+        return -1;
+    trials_free(list, n);
+    return n ? 0 : step(s, err);
 }
 
 static int make_copy(session *s, error *err)
@@ -238,7 +251,7 @@ static int begin(session *s, error *err)
     }
     json_decref(s->settings);
     s->settings = settings;
-    return status == 0 ? load_optimizer(s, err) : -1;
+    return status == 0 ? first_step(s, err) : -1;
 }
 
 static int conclude(session *s, int over, error *err)
@@ -255,7 +268,7 @@ static int conclude(session *s, int over, error *err)
 int study_run(const char *study_yml, const study_run_options *options, error *err)
 {
     session *s = contenders_check_option(options->baselines, err) == 0 ? session_open(study_yml, options, err) : NULL;
-    int status = s && outcome_apart(s, err) == 0 ? estimate_run(s, err) : -1;
+    int status = s && outcome_apart(s, err) == 0 && open_optimizer(s, err) == 0 ? estimate_run(s, err) : -1;
     if (status == 0 && !options->dry_run) {
         int over = begin(s, err) == 0 ? search(s, err) : -1;
         status = over < 0 ? -1 : conclude(s, over, err);

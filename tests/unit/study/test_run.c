@@ -79,6 +79,11 @@ static void a_study_finds_the_optimum_and_leaves_everything(void **state)
     assert_int_equal(sources, 3);
     assert_int_equal(unsearched, 5);
     json_decref(table);
+    json_t *worked = result_of(out, "worked"), *item;
+    assert_int_equal(json_array_size(worked), 3);
+    json_array_foreach(worked, i, item)
+        assert_int_equal(json_array_size(json_object_get(item, "answers")), 4);    /* base, a, b and the winner */
+    json_decref(worked);
     static const char *const files[] = {"best/config.json", "best/model.safetensors", "best/tokenizer.json", "recipe.yml", "report.html", "study.db"};
     for (i = 0; i < 6; i++) {
         char *path = file_join(out, files[i]);

@@ -171,6 +171,11 @@ static closed_form closed_form_new(void)
     return (closed_form){.self = {.run = closed_form_run, .free = closed_form_free}, .invalid_above = INFINITY};
 }
 
+/* Not every test here needs all of the world. */
+static int world_run(const char *study, closed_form *f, study_run_options o) __attribute__((unused));
+static void world_write_study(const char *name, const char *search, const char *rest) __attribute__((unused));
+static closed_form closed_form_new(void) __attribute__((unused));
+
 /* Runs a study with stdout thrown away; returns what study_run does. */
 static int world_run(const char *study, closed_form *f, study_run_options o)
 {
