@@ -141,6 +141,11 @@ static void print_worked(const json_t *worked)
 {
     const json_t *item, *reply;
     size_t i, k;
+    int width = 0;
+    json_array_foreach(worked, i, item)
+        json_array_foreach(json_object_get(item, "answers"), k, reply)
+            if (width_of(member_text(reply, "name")) > width)
+                width = width_of(member_text(reply, "name"));
     json_array_foreach(worked, i, item) {
         printf("\n%s: ", member_text(item, "note")[0] ? member_text(item, "note") : "a question");
         print_answer(member_text(item, "question"), 400);
@@ -149,7 +154,7 @@ static void print_worked(const json_t *worked)
         puts(")");
         json_array_foreach(json_object_get(item, "answers"), k, reply) {
             printf("  %s ", json_is_true(json_object_get(reply, "ok")) ? "+" : "-");
-            print_padded(member_text(reply, "name"), 16);
+            print_padded(member_text(reply, "name"), width + 2);
             print_answer(member_text(reply, "text"), 160);
             putchar('\n');
         }
@@ -165,8 +170,10 @@ static void print_places(const json_t *places, const char *db)
         putchar('\n');
     json_array_foreach(places, i, place) {
         char *path = file_join(folder, member_text(place, "path"));
-        print_padded(path, 32);
-        printf(" %s\n", member_text(place, "what"));
+        print_padded(path, 0);
+        fputs(": ", stdout);
+        print_padded(member_text(place, "what"), 0);
+        putchar('\n');
         free(path);
     }
     free(folder);

@@ -191,7 +191,11 @@ int store_copy(store *s, const char *to, error *err)
         return fail(err, ERROR_STATE, "%s: exists already", to);
     char *temporary = memory_print("%s.creating", to);
     unlink(temporary);
-    int status = database_do(s, err, "VACUUM INTO ?", "t", temporary);
+    int status = database_script(s, "PRAGMA query_only=0", err);      /* it writes another file only */
+    if (status == 0)
+        status = database_do(s, err, "VACUUM INTO ?", "t", temporary);
+    if (status == 0 && s->read_only)
+        status = database_script(s, "PRAGMA query_only=1", err);
     if (status == 0)
         status = rename_new(temporary, to, err);
     if (status != 0)

@@ -101,6 +101,24 @@ static int open_handle(store *s, const char *name, int flags, error *err)
     return 0;
 }
 
+/* A connection that could write but may not takes its -wal and -shm away again when it closes; where that is not allowed,
+ * one that cannot write will do. */
+static int open_to_read(store *s, error *err)
+{
+    if (open_handle(s, s->path, SQLITE_OPEN_READWRITE, err) == 0 && !sqlite3_db_readonly(s->db, "main"))
+        return database_script(s, "PRAGMA query_only=1", err);
+    if (open_handle(s, s->path, SQLITE_OPEN_READONLY, err) != 0)
+        return -1;
+    int status = sqlite3_exec(s->db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL) & 0xff;
+    if ((status == SQLITE_CANTOPEN || status == SQLITE_READONLY) && !has_wal(s->path)) {
+        char *uri = immutable_name(s->path);
+        status = open_handle(s, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
+        free(uri);
+        return status;
+    }
+    return status == SQLITE_OK ? 0 : database_fail(s, "opening", err);
+}
+
 int database_open(store *s, bool create, error *err)
 {
     struct stat info;
@@ -114,19 +132,10 @@ int database_open(store *s, bool create, error *err)
     }
     if (!s->read_only && check_file_system(s->path, err) != 0)
         return -1;
-    int flags = create ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : s->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-    if (open_handle(s, s->path, flags, err) != 0)
+    if (s->read_only)
+        return open_to_read(s, err);
+    if (open_handle(s, s->path, SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0), err) != 0)
         return -1;
-    if (s->read_only) {
-        int status = sqlite3_exec(s->db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL) & 0xff;
-        if ((status == SQLITE_CANTOPEN || status == SQLITE_READONLY) && !has_wal(s->path)) {
-            char *uri = immutable_name(s->path);
-            status = open_handle(s, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err) == 0 ? SQLITE_OK : SQLITE_ERROR;
-            free(uri);
-            return status == SQLITE_OK ? 0 : -1;
-        }
-        return status == SQLITE_OK ? 0 : database_fail(s, "opening", err);
-    }
     if (database_script(s, "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON", err) != 0)
         return -1;
     return create ? 0 : database_script(s, "PRAGMA journal_mode=WAL", err);
