@@ -24,8 +24,10 @@ static int run(const command *self, int argc, char **argv)
     recipe *r = recipe_read(words[0], &err);
     if (!r)
         return options_fail(&err);
-    if (compat)
+    if (compat) {
         r->mode = MERGE_COMPAT;
+        r->mask = MERGE_MASK_MT19937;
+    }
     if (seed >= 0)
         r->seed = (uint64_t)seed;
     threads *pool = threads_new(common.threads ? (int)common.threads : threads_available());

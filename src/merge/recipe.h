@@ -40,6 +40,7 @@ typedef struct recipe_model {
 } recipe_model;
 
 enum merge_mode { MERGE_EXACT, MERGE_COMPAT };
+enum merge_mask { MERGE_MASK_PHILOX, MERGE_MASK_MT19937 };   /* ours, keyed by place; mergekit's, drawn in its order */
 
 typedef struct recipe {
     char *method;                   /* "dare_ties"; owned */
@@ -51,7 +52,11 @@ typedef struct recipe {
     int dtype, out_dtype;           /* enum dtype, -1: not given */
     bool tokenizer_base;            /* tokenizer_source: base, cuts vocabularies to the base's rows */
     enum merge_mode mode;           /* merganser: {mode: exact | compat} */
+    enum merge_mask mask;           /* merganser: {mask: philox | mt19937}; philox unless the mode is compat */
     uint64_t seed;                  /* merganser: {seed} ; of the masks */
+    bool inverse_density;           /* merganser: {rescale: inverse_density}: what a true `rescale` means; else mergekit's l1 */
+    int config_from;                /* merganser: {config_from: MODEL}: whose config.json wins, an index; -1: the base's */
+    int64_t slice_layers;           /* written as one slice over [0, N) of every model: N; 0: written as models */
     char *file;                     /* where it came from, for paths and messages; owned, may be NULL */
 } recipe;
 

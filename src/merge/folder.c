@@ -1,0 +1,70 @@
+/* A merge to disk: the recipe's models opened, merged in memory, written with recipe and model card. */
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "merge/merge.h"
+#include "merge/method.h"
+
+static char *model_card(const recipe *r, const char *out, const char *yaml)
+{
+    string card = {0};
+    string_print(&card, "---\nlibrary_name: transformers\ntags: [merge]\n---\n# %s\n\nA merge of models by `%s` (%s).\n\n", file_name(out), r->method,
+                 method_find(r->method)->help);
+    for (size_t i = 0; i < r->n_models; i++)
+        string_print(&card, "- `%s`%s\n", r->models[i].path, (int)i == r->base ? " (base)" : "");
+    string_print(&card, "\n## Recipe\n```yaml\n%s```\n", yaml);
+    return card.text;
+}
+
+static int write_merge(const recipe *r, checkpoint *merged, const char *out, bool replace, error *err)
+{
+    char *yaml = recipe_yaml(r), *card = model_card(r, out, yaml);
+    const struct checkpoint_file files[] = {{"recipe.yml", yaml}, {"README.md", card}};
+    int status = checkpoint_write(merged, out, &(checkpoint_write_options){.replace = replace, .files = files, .n_files = 2}, err);
+    free(card);
+    free(yaml);
+    return status;
+}
+
+int merge_to_folder(const recipe *r, const char *out, bool replace, const merge_options *options, error *err)
+{
+    int status = -1;
+    merger *m = NULL;
+    checkpoint *merged = NULL, **models = memory_new(r->n_models, sizeof *models);
+    if (file_exists(out) && !replace)
+        status = fail(err, ERROR_USAGE, "%s exists already; give another name or --force", out);
+    else
+        status = 0;
+    for (size_t i = 0; i < r->n_models && status == 0; i++) {
+        char *folder = recipe_model_folder(r, (int)i);
+        if (file_same(folder, out))
+            status = fail(err, ERROR_USAGE, "%s is one of the sources: write the merge elsewhere", out);
+        else if (!(models[i] = checkpoint_open(folder, err)))
+            status = -1;
+        free(folder);
+    }
+    if (status != 0)
+        goto done;
+    status = -1;
+    if (!(m = merge_prepare(r, models, options, err)))
+        goto done;
+    char *notes = merge_notes(m);
+    if (notes[0])
+        progress_say("%s", notes);
+    free(notes);
+    for (size_t i = 0; i < r->n_models; i++)
+        if (checkpoint_check_finite(models[i], options ? options->pool : NULL, err) != 0)
+            goto done;
+    if (!(merged = merge_allocate(m, err)) || merge_run(m, r, merged, err) != 0)
+        goto done;
+    status = write_merge(r, merged, out, replace, err);
+done:
+    checkpoint_free(merged);
+    merge_free(m);
+    for (size_t i = 0; i < r->n_models; i++)
+        checkpoint_free(models[i]);
+    free(models);
+    return status;
+}

@@ -1,0 +1,28 @@
+/* Random masks of a tensor. Native: the number u of an element depends on (key of seed and tensor name, model,
+ * element) alone: element e is word (e % 64) / 16 of the Philox block 16 * (e / 64) + e % 16 with counter
+ * {block low, block high, model, 0}; it stays iff u < density, u = word * 2^-32. So masks are nested in density,
+ * and the odd order within 64 elements is that of vectors of any width.
+ * mergekit's: one MT19937 stream for the whole merge. */
+#ifndef MERGE_MASK_H
+#define MERGE_MASK_H
+
+#include <stdint.h>
+
+/* Zeroes x [n] where the element begin + i is dropped. 0 <= density < 1. */
+void mask_philox(uint64_t key, uint32_t model, double density, int64_t begin, int n, double *x);
+
+/* Zeroes x [n] where bit begin + i of `kept` is 0. */
+void mask_bits(const uint8_t *kept, int64_t begin, int n, double *x);
+
+typedef struct mask_stream {   /* MT19937 (Matsumoto and Nishimura, 1998) */
+    uint32_t word[624];
+    int next;
+} mask_stream;
+
+void mask_stream_seed(mask_stream *s, uint32_t seed);
+uint32_t mask_stream_next(mask_stream *s);
+
+/* The next n draws as bits: kept iff (24 low bits) * 2^-24 < density. */
+void mask_stream_draw(mask_stream *s, double density, int64_t n, uint8_t *kept);
+
+#endif
