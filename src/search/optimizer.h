@@ -41,6 +41,7 @@ typedef struct optimizer optimizer;
 const char *const *optimizer_names(void);    /* "cma-es", "sep-cma-es", "random"; NULL-terminated */
 optimizer *optimizer_new(const char *name, const optimizer_options *options, error *err);
 void optimizer_free(optimizer *o);
+const char *optimizer_name(const optimizer *o);        /* the one in use: "sep-cma-es" where cma-es was asked for more than 1000 dimensions */
 size_t optimizer_dimensions(const optimizer *o);
 int optimizer_population(const optimizer *o);
 uint32_t optimizer_generation(const optimizer *o);     /* updates done so far */
