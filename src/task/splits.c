@@ -68,7 +68,7 @@ static int read_split(task *t, const yaml_value *root, const yaml_value *at, con
         return yaml_fail(err, at, "a split's name is 1 to 64 letters, digits, '_' or '-', not '%.80s'", name);
     if (at->kind != YAML_MAP && at->kind != YAML_TEXT)
         return yaml_fail(err, at, "split '%s' should be a file's name or {file: ..., range: [first, end]}", name);
-    if (yaml_known_keys(at, keys, err) != 0)
+    if (at->kind == YAML_MAP && yaml_known_keys(at, keys, err) != 0)
         return -1;
     const yaml_value *file = at->kind == YAML_TEXT ? at : yaml_get(at, "file");
     if (!file)
