@@ -175,5 +175,5 @@ out:
 
 const command command_eval = {
     "eval", "MODEL -t TASK.yml", "Score a model (a folder, or a recipe merged in memory) on tasks, with 95 % intervals.",
-    "  merganser eval demo/models/ja -t recipes/tasks/mini-math-ja.yml --answers ja.jsonl\n", run,
+    "  merganser eval miniature/models/ja -t recipes/tasks/mini-math-ja.yml --answers ja.jsonl\n", run,
 };

@@ -28,5 +28,5 @@ static int run(const command *self, int argc, char **argv)
 
 const command command_evolve = {
     "evolve", "STUDY.yml", "Run a study, or go on with it: search for the merge that scores best.",
-    "  merganser evolve demo/study.yml -o demo/out\n", run,
+    "  merganser evolve miniature/study.yml -o miniature/out\n", run,
 };

@@ -121,5 +121,5 @@ done:
 
 const command command_generate = {
     "generate", "MODEL", "Let a model (a folder, or a recipe merged in memory) continue a prompt.",
-    "  merganser generate demo/models/ja -p '3 + 4 = ' --max-new 20\n", run,
+    "  merganser generate miniature/models/ja -p '3 + 4 = ' --max-new 20\n", run,
 };

@@ -105,5 +105,5 @@ static int run(const command *self, int argc, char **argv)
 
 const command command_inspect = {
     "inspect", "MODEL|FILE|STUDY.db", "Say what a model, a file or a study is: architecture, tokenizer, tensors; a study's standing.",
-    "  merganser inspect demo/models/ja\n", run,
+    "  merganser inspect miniature/models/ja\n", run,
 };

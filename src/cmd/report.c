@@ -26,5 +26,5 @@ static int run(const command *self, int argc, char **argv)
 
 const command command_report = {
     "report", "STUDY.db", "Print a study's table and write it, with its course and its answers, as one HTML page.",
-    "  merganser report demo/out/study.db -o report.html\n", run,
+    "  merganser report miniature/out/study.db -o report.html\n", run,
 };
