@@ -70,12 +70,13 @@ static int read_yarn(const json_t *scaling, const char *name, rope_config *r, er
         return -1;
     r->beta_fast = r->beta_fast == 0 ? 32 : r->beta_fast;
     r->beta_slow = r->beta_slow == 0 ? 1 : r->beta_slow;
-    if (r->beta_fast < 0 || r->beta_slow < 0 || r->attention_factor < 0 || r->theta <= 1)
-        return fail(err, ERROR_FORMAT, "%s: the yarn rope scaling has a number below its range", name);
-    if (r->attention_factor == 0 && m != 0 && m_all != 0)
+    const struct { const char *name; double value, low; } numbers[] = {{"beta_fast", r->beta_fast, 1e-6}, {"beta_slow", r->beta_slow, 1e-6},
+        {"attention_factor", r->attention_factor, 0}, {"mscale", m, 0}, {"mscale_all_dim", m_all, 0}, {"rope_theta of yarn", r->theta, 1.0001}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (numbers[i].value < numbers[i].low || (numbers[i].value > 1e6 && i < 5))
+            return fail(err, ERROR_FORMAT, "%s: '%s' is %g, outside [%g, 1e6]", name, numbers[i].name, numbers[i].value, numbers[i].low);
+    if (r->attention_factor == 0 && m > 0 && m_all > 0)
         r->attention_factor = mscale(r->factor, m) / mscale(r->factor, m_all);
-    if (r->attention_factor < 0)
-        return fail(err, ERROR_FORMAT, "%s: mscale %g / mscale_all_dim %g make a negative attention factor", name, m, m_all);
     return 0;
 }
 
@@ -122,8 +123,8 @@ static int read_rope(const json_t *json, const char *name, model_config *c, erro
         json_want_real(json, "partial_rotary_factor", name, &partial, err) != 0 ||
         json_want_real(scaling, "partial_rotary_factor", name, &partial, err) != 0 || find_rope_kind(kind, name, &r->kind, err) != 0)
         return -1;
-    if (!(r->theta > 0) || r->theta > 1e18)
-        return fail(err, ERROR_FORMAT, "%s: 'rope_theta' is %g, outside (0, 1e18]", name, r->theta);
+    if (!(r->theta >= 1) || r->theta > 1e18)
+        return fail(err, ERROR_FORMAT, "%s: 'rope_theta' is %g, outside [1, 1e18]", name, r->theta);
     if (partial != 1)
         return fail(err, ERROR_UNSUPPORTED, "%s: partial_rotary_factor %g is not known for '%s'", name, partial, c->type);
     if (r->kind == ROPE_DEFAULT)
@@ -136,11 +137,10 @@ static int read_rope(const json_t *json, const char *name, model_config *c, erro
         r->factor = (double)c->max_positions / (double)r->original_positions;
     if (json_want_real(scaling, "factor", name, &r->factor, err) != 0)
         return -1;
-    if (!(r->factor > 0) || r->factor > 1e6)
-        return fail(err, ERROR_FORMAT, "%s: rope scaling '%s' needs a factor in (0, 1e6], not %g", name, kind, r->factor);
-    if (r->kind == ROPE_DYNAMIC && (r->factor < 1 || c->head_dim < 4))
-        return fail(err, ERROR_FORMAT, "%s: dynamic rope scaling needs a factor of at least 1 (%g) and a head_dim of at least 4 (%lld)", name, r->factor,
-                    (long long)c->head_dim);
+    if (!(r->factor >= 1) || r->factor > 1e6)
+        return fail(err, ERROR_FORMAT, "%s: rope scaling '%s' needs a factor in [1, 1e6], not %g", name, kind, r->factor);
+    if (r->kind == ROPE_DYNAMIC && c->head_dim < 4)
+        return fail(err, ERROR_FORMAT, "%s: dynamic rope scaling needs a head_dim of at least 4, not %lld", name, (long long)c->head_dim);
     if (r->kind == ROPE_LLAMA3)
         return read_llama3(scaling, name, r, err);
     return r->kind == ROPE_YARN ? read_yarn(scaling, name, r, err) : 0;

@@ -1,0 +1,27 @@
+/* A config.json from a stranger: read, and where it is accepted, its RoPE computed. */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "model/config.h"
+#include "model/rope.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    error err;
+    json_t *json = json_parse((const char *)data, size, "config.json", &err);
+    model_config c, plain = {.type = "llama", .heads = 1};
+    if (json && config_read(json, "config.json", &c, &err) == 0) {
+        char text[1024];
+        size_t half = (size_t)c.head_dim / 2;
+        float *angle = memory_new(2 * half, sizeof *angle);
+        rope_angles(&c, 1000, 2 * c.max_positions, angle, angle + half);
+        config_differences(&plain, &c, text, sizeof text);
+        free(angle);
+    }
+    json_decref(json);
+    return 0;
+}
