@@ -1,20 +1,20 @@
 #include "search/genome.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 
-/* Parts of a layer when it is split. Without a split there is one part, -1: all of it. */
-enum part { PART_ATTENTION, PART_MLP, PART_EMBEDDINGS };
 static const char *const part_names[] = {"attention", "mlp", "embeddings"};
 
-/* Of a layer: which names belong to which part. The first match wins, here and in mergekit. */
-static const char *const part_filters[2][2] = {{"self_attn", "input_layernorm"}, {"mlp", "post_attention_layernorm"}};
-
+/* What lies outside the layers. */
 static const char *const outer_first[] = {"embed_tokens"}, *const outer_last[] = {"lm_head", "model.norm"};
+
+/* Of a layer. The first match wins, here and in mergekit, and attention comes first: the MLP's value covers the rest. */
+static const char *const attention_filters[] = {"self_attn", "input_layernorm"};
 
 static int set_ranges(genome *g, const genome_options *o, error *err)
 {
@@ -23,8 +23,8 @@ static int set_ranges(genome *g, const genome_options *o, error *err)
         return fail(err, ERROR_FORMAT, "%d layer groups for %d layers", g->n_groups, o->layers);
     g->ranges = memory_new((size_t)g->n_groups, sizeof *g->ranges);
     for (int i = 0, at = 0; i < g->n_groups; i++) {
-        g->ranges[i][0] = o->n_ranges ? o->ranges[i][0] : o->layers * i / g->n_groups;
-        g->ranges[i][1] = o->n_ranges ? o->ranges[i][1] : o->layers * (i + 1) / g->n_groups;
+        g->ranges[i][0] = o->n_ranges ? o->ranges[i][0] : (int)((int64_t)o->layers * i / g->n_groups);
+        g->ranges[i][1] = o->n_ranges ? o->ranges[i][1] : (int)((int64_t)o->layers * (i + 1) / g->n_groups);
         if (g->ranges[i][0] != at || g->ranges[i][1] <= at || g->ranges[i][1] > o->layers || (i + 1 == g->n_groups && g->ranges[i][1] != o->layers))
             return fail(err, ERROR_FORMAT, "layer group %d is [%d, %d); the groups should cover the layers 0 to %d in order, each from where the last one ended",
                         i, g->ranges[i][0], g->ranges[i][1], o->layers - 1);
@@ -47,7 +47,8 @@ static int set_bounds(dimension *d, const method_parameter *p, const genome_opti
     d->low = b && !isnan(b->low) ? b->low : p->search_low;
     d->high = b && !isnan(b->high) ? b->high : p->search_high;
     d->start = b && !isnan(b->start) ? b->start : fmin(fmax(0.5, d->low), d->high);
-    d->spread = b && !isnan(b->spread) ? b->spread : fmin((d->high - d->low) / 6, 0.25);
+    double width = d->high - d->low;
+    d->spread = b && !isnan(b->spread) ? b->spread : o->sigma > 0 ? o->sigma * width : fmin(width / 6, 0.25);
     if (!(d->low < d->high) || d->low < p->low || d->high > p->high)
         return fail(err, ERROR_FORMAT, "the bounds [%g, %g] of '%s' should lie in [%g, %g], the lower below the upper", d->low, d->high, p->name, p->low, p->high);
     if (!(d->start >= d->low && d->start <= d->high) || !(d->spread > 0) || !isfinite(d->spread))
@@ -132,16 +133,11 @@ static void set_outer(const dimension *d, const char *const *names, size_t n, do
 static void set_layers(const genome *g, const dimension *d, double value, recipe *r)
 {
     char filter[80];
-    for (int layer = g->ranges[d->group][0]; layer < g->ranges[d->group][1]; layer++) {
-        for (int k = 0; d->part >= 0 && k < 2; k++) {
-            snprintf(filter, sizeof filter, "layers.%d.%s", layer, part_filters[d->part][k]);
+    for (int layer = g->ranges[d->group][0]; layer < g->ranges[d->group][1]; layer++)
+        for (int k = 0; k < (d->part == PART_ATTENTION ? 2 : 1); k++) {
+            snprintf(filter, sizeof filter, "layers.%d.%s", layer, d->part == PART_ATTENTION ? attention_filters[k] : "");
             recipe_set_filtered(r, d->model, d->parameter, filter, value);
         }
-        if (d->part < 0) {
-            snprintf(filter, sizeof filter, "layers.%d.", layer);
-            recipe_set_filtered(r, d->model, d->parameter, filter, value);
-        }
-    }
 }
 
 void genome_decode(const genome *g, const double *x, recipe *r)
@@ -172,23 +168,45 @@ void genome_decode(const genome *g, const double *x, recipe *r)
     }
 }
 
+/* What the recipe gives for one tensor, the parameter's default where it gives nothing. */
+static int value_of(const dimension *d, const recipe *r, const char *tensor, double t, double *out, error *err)
+{
+    const method *m = method_find(r->method);
+    const method_parameter *p = m ? method_parameter_find(m, d->parameter) : NULL;
+    if (!p)
+        return fail(err, ERROR_USAGE, "the recipe to start from has the method '%s', which has no '%s'", r->method, d->parameter);
+    if (d->model >= 0 && (size_t)d->model >= r->n_models)
+        return fail(err, ERROR_USAGE, "the recipe to start from has %zu models; %s belongs to model %d", r->n_models, d->name, d->model + 1);
+    *out = p->standard;
+    if (!recipe_real(r, d->model, d->parameter, tensor, t, out) && p->required)
+        return fail(err, ERROR_USAGE, "the recipe to start from does not give '%s' for %s", d->parameter, d->name);
+    return 0;
+}
+
 int genome_encode(const genome *g, const recipe *r, double *x, error *err)
 {
+    static const char *const tensors[] = {"self_attn.q_proj.weight", "mlp.up_proj.weight"};
     char name[96];
     for (size_t i = 0; i < g->count; i++) {
         const dimension *d = &g->dimensions[i];
-        int layer = g->ranges[d->group][0];
-        double t = g->layers > 1 ? (double)layer / (g->layers - 1) : 1;
+        double sum = 0, value;
+        int count = 0;
         if (d->part == PART_EMBEDDINGS) {
-            snprintf(name, sizeof name, "model.embed_tokens.weight");
-            t = 0;
-        } else {
-            snprintf(name, sizeof name, "model.layers.%d.%s", layer, d->part == PART_ATTENTION ? "self_attn.q_proj.weight" : "mlp.up_proj.weight");
+            if (value_of(d, r, "model.embed_tokens.weight", 0, &sum, err) != 0)
+                return -1;
+            count = 1;
         }
-        double value = d->start;
-        if (!recipe_real(r, d->model, d->parameter, name, t, &value))
-            return fail(err, ERROR_FORMAT, "the recipe to start from does not give '%s' for %s", d->parameter, d->name);
-        x[i] = fmin(fmax(value, d->low), d->high);
+        for (int layer = g->ranges[d->group][0]; layer < g->ranges[d->group][1] && d->part != PART_EMBEDDINGS; layer++)
+            for (int k = 0; k < 2; k++) {
+                if ((k == 0 && d->part == PART_MLP) || (k == 1 && d->part == PART_ATTENTION))
+                    continue;
+                snprintf(name, sizeof name, "model.layers.%d.%s", layer, tensors[k]);
+                if (value_of(d, r, name, g->layers > 1 ? (double)layer / (g->layers - 1) : 1, &value, err) != 0)
+                    return -1;
+                sum += value;
+                count++;
+            }
+        x[i] = fmin(fmax(sum / count, d->low), d->high);
     }
     return 0;
 }

@@ -1,7 +1,15 @@
 /* A genome: named dimensions, and what a vector of them means as a recipe.
  *
  * For parameter space: one dimension for every searched parameter x source x layer group (x part of a layer).
- * Layers are cut into groups; embeddings go with the first, head and final norm with the last. */
+ * Layers are cut into groups; embeddings go with the first, head and final norm with the last.
+ *
+ *     genome *g = genome_new(r, &(genome_options){.method = method_find("ties"), .names = names, .layers = 32, .n_groups = 4}, err);
+ *     double x[g->count];                  // in the order of g->dimensions: start, bounds and spread are there
+ *     genome_decode(g, x, r);              // r is now the recipe that x means
+ *     genome_free(g);
+ *
+ * Parts: with split_attention_mlp a group has a value for attention (self_attn, input_layernorm) and one for all else in the
+ * layer; with split_embeddings the embeddings, head and final norm have one of their own. */
 #ifndef SEARCH_GENOME_H
 #define SEARCH_GENOME_H
 
@@ -12,12 +20,14 @@
 #include "merge/method.h"
 #include "merge/recipe.h"
 
+enum genome_part { PART_ATTENTION, PART_MLP, PART_EMBEDDINGS };
+
 typedef struct dimension {
     char *name;                 /* "ja.weight.g0" ; owned; unique */
     double low, high, start, spread;
     int model;                  /* index into the recipe's models; -1: a global parameter */
     const char *parameter;      /* "weight"; borrowed from the method */
-    int group, part;            /* layer group; part of a layer (see genome.c), -1: all */
+    int group, part;            /* layer group; part of a layer (enum genome_part), -1: all */
 } dimension;
 
 typedef struct genome {
@@ -36,7 +46,8 @@ typedef struct genome_options {
     int n_groups;               /* equal groups ... */
     const int (*ranges)[2]; int n_ranges;   /* ... or these, which must cover all layers in order */
     bool split_attention_mlp, split_embeddings;
-    /* overrides of the method's search bounds by parameter name */
+    double sigma;               /* initial standard deviation as a share of each dimension's range; 0: a sixth, at most 0.25 */
+    /* overrides of the method's search bounds by parameter name, NaN: not given; a spread here goes before sigma */
     const struct genome_bound { const char *parameter; double low, high, start, spread; } *bounds;
     size_t n_bounds;
 } genome_options;
@@ -48,7 +59,8 @@ void genome_free(genome *g);
 /* Writes the vector's values into r's parameters, as filtered values ("layers.3.") that mergekit reads the same way. */
 void genome_decode(const genome *g, const double *x, recipe *r);
 
-/* The vector nearest to an existing recipe of the same method and models, for `start:`. */
+/* The vector nearest to an existing recipe of the same method and models, for `start:`: the mean over the layers of a group, inside
+ * the bounds. A parameter that the recipe leaves out has its default; a required one is an error. */
 int genome_encode(const genome *g, const recipe *r, double *x, error *err);
 
 #endif

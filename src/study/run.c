@@ -174,7 +174,7 @@ static int new_optimizer(session *s, error *err)
         v[2][i] = d->high;
         v[3][i] = d->spread;
     }
-    optimizer_options options = {.n = n, .start = v[0], .low = v[1], .high = v[2], .spread = v[3], .sigma = s->file->search.sigma,
+    optimizer_options options = {.n = n, .start = v[0], .low = v[1], .high = v[2], .spread = v[3],
                                  .population = s->population, .seed = s->seed, .active = 1};
     s->optimizer = optimizer_new(s->file->search.optimizer, &options, err);
     for (int k = 0; k < 4; k++)

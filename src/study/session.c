@@ -175,7 +175,7 @@ genome *session_genome(const study_search *search, const recipe *r, const char *
     genome_options options = {.method = method_find(search->method), .names = names, .layers = layers,
                               .n_groups = search->n_ranges ? search->n_ranges : search->n_groups, .ranges = (const int (*)[2])search->ranges,
                               .n_ranges = search->n_ranges, .split_attention_mlp = search->split_attention_mlp,
-                              .split_embeddings = search->split_embeddings, .bounds = bounds, .n_bounds = search->n_bounds};
+                              .split_embeddings = search->split_embeddings, .sigma = search->sigma, .bounds = bounds, .n_bounds = search->n_bounds};
     genome *g = genome_new(r, &options, err);
     free(bounds);
     return g;
