@@ -39,7 +39,6 @@ struct buffer {
 
 static struct mapping *_Atomic mappings;
 static pthread_mutex_t mappings_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t handler_once = PTHREAD_ONCE_INIT;
 static uintptr_t page_size;
 
 static bool cover_hole(uintptr_t at)
@@ -69,11 +68,12 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
     errno = saved;
 }
 
+/* Asked at every mapping: a library (or a test's framework) may have put its own handler in between. */
 static void install_handler(void)
 {
-    struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
-    page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
-    sigaction(SIGBUS, &action, NULL);
+    struct sigaction now, ours = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
+    if (sigaction(SIGBUS, NULL, &now) != 0 || now.sa_sigaction != on_bus_error)
+        sigaction(SIGBUS, &ours, NULL);
 }
 
 static struct mapping *mapping_add(void *bytes, size_t size)
@@ -87,6 +87,8 @@ static struct mapping *mapping_add(void *bytes, size_t size)
         m->next = atomic_load(&mappings);
         atomic_store(&mappings, m);
     }
+    page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
+    install_handler();
     m->used = true;
     atomic_store(&m->hole, false);
     atomic_store(&m->begin, (uintptr_t)bytes);
@@ -127,7 +129,6 @@ buffer *buffer_map(const char *path, error *err)
     buffer *b = NULL;
     struct stat info;
     void *p = NULL;
-    pthread_once(&handler_once, install_handler);
     int fd = file_open(path, err);
     if (fd < 0)
         return NULL;

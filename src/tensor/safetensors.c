@@ -21,6 +21,14 @@ struct span {
     const char *name;
 };
 
+static uint64_t header_length(const unsigned char *bytes)
+{
+    uint64_t n = 0;
+    for (int i = 7; i >= 0; i--)
+        n = n << 8 | bytes[i];
+    return n;
+}
+
 /* What people hand over in place of a safetensors file, told by its first bytes. */
 static int refuse_other_formats(const unsigned char *bytes, size_t size, const char *path, error *err)
 {
@@ -31,7 +39,7 @@ static int refuse_other_formats(const unsigned char *bytes, size_t size, const c
     if (size >= 4 && memcmp(bytes, "GGUF", 4) == 0)
         return fail(err, ERROR_UNSUPPORTED, "%s: is a GGUF file; give the safetensors model it was made from", path);
     bool zip = size >= 4 && memcmp(bytes, "PK\3\4", 4) == 0;
-    bool pickle = size >= 2 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5 && (size < 8 || bytes[7] != 0);
+    bool pickle = size >= 2 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5 && (size < 8 || header_length(bytes) > MAX_HEADER);
     if (zip || pickle)
         return fail(err, ERROR_UNSUPPORTED, "%s: is a PyTorch pickle, which can run code when it is read, and is not opened; "
                     "convert it to safetensors (save_pretrained does)", path);
@@ -223,14 +231,6 @@ static int read_tensors(buffer *file, json_t *header, size_t data_begin, const c
         status = check_spans(spans, *n, data_bytes, path, err);
     free(spans);
     return status;
-}
-
-static uint64_t header_length(const unsigned char *bytes)
-{
-    uint64_t n = 0;
-    for (int i = 7; i >= 0; i--)
-        n = n << 8 | bytes[i];
-    return n;
 }
 
 int safetensors_parse(buffer *file, const char *path, checkpoint_item **items, size_t *count, error *err)
