@@ -87,7 +87,7 @@ static void collect_stops(job *j, const model_config *c)
 job *job_new(const request *r, size_t index, const job_shape *shape, const model_config *c, const tokenizer *words)
 {
     job *j = memory_new(1, sizeof *j);
-    *j = (job){.index = index, .request = r, .shape = *shape, .min_margin = INFINITY, .loglik_greedy = true};
+    *j = (job){.index = index, .request = r, .shape = *shape, .words = words, .min_margin = INFINITY, .loglik_greedy = true};
     j->tokens = memory_new((size_t)(shape->n_feed + r->max_new), sizeof *j->tokens);
     for (int64_t i = 0; i < shape->n_feed; i++)
         j->tokens[i] = job_token(r, shape, i);
@@ -173,8 +173,10 @@ void job_settle(job *j, answer *out)
 {
     if (j->beam)
         give_beams(j, out);
-    bool whole = j->finish == FINISH_STOP_TOKEN || j->finish == FINISH_LENGTH;
-    if (transcript_finish(&j->transcript) && whole)
+    bool whole = j->finish == FINISH_STOP_TOKEN || j->finish == FINISH_LENGTH, found = false;
+    transcript_finish(&j->transcript);
+    out->text = transcript_text(&j->transcript, j->words, j->tokens + j->shape.n_feed, (size_t)j->n_new, &found);
+    if (found && whole)
         j->finish = FINISH_STOP_STRING;
 }
 
@@ -185,8 +187,6 @@ void job_free(job *j, kv_cache *kv, answer *out)
     out->tokens = memory_new((size_t)j->n_new, sizeof *out->tokens);
     memcpy(out->tokens, j->tokens + j->shape.n_feed, (size_t)j->n_new * sizeof *out->tokens);
     out->min_margin = j->min_margin;
-    if (j->transcript.stream)
-        out->text = memory_text(j->transcript.text.text);
     if (j->loglik) {
         out->loglik = j->loglik;
         out->loglik_greedy = j->loglik_greedy;

@@ -37,6 +37,7 @@ struct job {
     int32_t *stops;         /* [n_stops] owned */
     int n_stops;
     seen_tokens seen;
+    const tokenizer *words; /* borrowed, may be NULL */
     transcript transcript;
     beam_search *beam;      /* owned, NULL without beams */
     float min_margin;

@@ -22,6 +22,18 @@ void transcript_close(transcript *t)
     *t = (transcript){0};
 }
 
+/* The earliest of the stop strings in text, NULL where there is none. */
+static char *find_stop(const transcript *t, char *text)
+{
+    char *first = NULL;
+    for (int i = 0; i < t->n_stops; i++) {
+        char *found = t->stops[i][0] ? strstr(text, t->stops[i]) : NULL;
+        if (found && (!first || found < first))
+            first = found;
+    }
+    return first;
+}
+
 /* Appends and looks for the earliest stop string that ends in what is new. */
 static bool take(transcript *t, const char *news)
 {
@@ -29,16 +41,11 @@ static bool take(transcript *t, const char *news)
     if (t->stopped || !news[0])
         return t->stopped;
     string_puts(&t->text, news);
-    const char *first = NULL;
-    for (int i = 0; i < t->n_stops; i++) {
-        const char *found = t->stops[i][0] ? strstr(t->text.text + from, t->stops[i]) : NULL;
-        if (found && (!first || found < first))
-            first = found;
-    }
+    char *first = find_stop(t, t->text.text + from);
     if (first) {
         t->stopped = true;
         t->text.length = (size_t)(first - t->text.text);
-        t->text.text[t->text.length] = '\0';
+        *first = '\0';
     }
     return t->stopped;
 }
@@ -51,6 +58,21 @@ bool transcript_add(transcript *t, int32_t token)
 bool transcript_finish(transcript *t)
 {
     return t->stream && take(t, token_stream_finish(t->stream));
+}
+
+char *transcript_text(const transcript *t, const tokenizer *words, const int32_t *tokens, size_t n, bool *found)
+{
+    if (!t->stream)
+        return NULL;
+    char *text = tokenizer_decode(words, tokens, n, true, NULL), *first = find_stop(t, text);
+    *found = first || t->stopped;
+    if (first) {
+        *first = '\0';
+    } else if (t->stopped) {   /* it was there as tokens came, and later ones took it back */
+        free(text);
+        text = memory_text(t->text.text);
+    }
+    return text;
 }
 
 const char *transcript_news(transcript *t, bool final, string *scratch)

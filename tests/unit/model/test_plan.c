@@ -17,7 +17,7 @@ static void test_binds(void **state)
 {
     (void)state;
     error err = {0};
-    checkpoint *c = tiny_checkpoint((tiny){TINY_DEFAULTS});
+    checkpoint *c = tiny_checkpoint((tiny){0});
     plan *p = plan_build(c, &err);
     if (!p)
         fail_msg("%s", err.text);
@@ -46,7 +46,7 @@ static void test_tied_with_biases(void **state)
 {
     (void)state;
     error err = {0};
-    checkpoint *c = tiny_checkpoint((tiny){TINY_DEFAULTS, .type = "llama", .tied = true, .biases = true});
+    checkpoint *c = tiny_checkpoint((tiny){.type = "llama", .tied = true, .biases = true});
     plan *p = plan_build(c, &err);
     if (!p)
         fail_msg("%s", err.text);
@@ -63,9 +63,9 @@ static void test_tied_with_biases(void **state)
 static void test_refusals(void **state)
 {
     (void)state;
-    refused((tiny){TINY_DEFAULTS, .without = "model.layers.1.mlp.up_proj.weight"}, ERROR_FORMAT, "'model.layers.1.mlp.up_proj.weight' is missing", "");
-    refused((tiny){TINY_DEFAULTS, .without = "lm_head.weight"}, ERROR_FORMAT, "'lm_head.weight' is missing", "");
-    checkpoint *c = tiny_checkpoint((tiny){TINY_DEFAULTS});
+    refused((tiny){.without = "model.layers.1.mlp.up_proj.weight"}, ERROR_FORMAT, "'model.layers.1.mlp.up_proj.weight' is missing", "");
+    refused((tiny){.without = "lm_head.weight"}, ERROR_FORMAT, "'lm_head.weight' is missing", "");
+    checkpoint *c = tiny_checkpoint((tiny){0});
     error err = {0};
     json_object_set_new(c->config, "vocab_size", json_integer(41));
     assert_null(plan_build(c, &err));

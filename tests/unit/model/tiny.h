@@ -11,15 +11,14 @@
 
 typedef struct tiny {
     const char *type;          /* NULL: "mistral" */
-    int layers, hidden, intermediate, heads, kv_heads, head_dim, vocab;
+    int layers, hidden, intermediate, heads, kv_heads, head_dim, vocab;   /* 0: 2, 32, 48, 4, 2, 8, 40 */
     const char *more;          /* further members of config.json, each with a comma in front; NULL */
     bool tied, biases;
-    enum dtype dtype;
+    bool wide;                 /* F32; else BF16, or F16 where half is set */
+    bool half;
     uint64_t seed;
     const char *without;       /* a tensor to leave out; NULL */
 } tiny;
-
-#define TINY_DEFAULTS .layers = 2, .hidden = 32, .intermediate = 48, .heads = 4, .kv_heads = 2, .head_dim = 8, .vocab = 40, .seed = 1, .dtype = DTYPE_BF16
 
 typedef struct tiny_items {
     checkpoint_item item[64];
@@ -32,7 +31,7 @@ static inline void tiny_add(tiny_items *list, const tiny *t, const char *name, i
         return;
     checkpoint_item *item = &list->item[list->count++];
     item->name = memory_text(name);
-    item->tensor = (tensor){.dtype = t->dtype, .rank = k ? 2 : 1, .shape = {n, k}};
+    item->tensor = (tensor){.dtype = t->wide ? DTYPE_F32 : t->half ? DTYPE_F16 : DTYPE_BF16, .rank = k ? 2 : 1, .shape = {n, k}};
 }
 
 static inline void tiny_add_layer(tiny_items *list, const tiny *t, int layer)
@@ -68,8 +67,20 @@ static inline void tiny_fill(const checkpoint_item *item, uint64_t seed)
     free(value);
 }
 
+static inline void tiny_default(int *field, int value)
+{
+    *field = *field ? *field : value;
+}
+
 static inline checkpoint *tiny_checkpoint(tiny t)
 {
+    tiny_default(&t.layers, 2);
+    tiny_default(&t.hidden, 32);
+    tiny_default(&t.intermediate, 48);
+    tiny_default(&t.heads, 4);
+    tiny_default(&t.kv_heads, 2);
+    tiny_default(&t.head_dim, 8);
+    tiny_default(&t.vocab, 40);
     error err = {0};
     tiny_items list = {0};
     char *text = memory_print("{\"model_type\":\"%s\",\"hidden_size\":%d,\"num_hidden_layers\":%d,\"num_attention_heads\":%d,\"num_key_value_heads\":%d,"

@@ -1,0 +1,131 @@
+/* Blocks are shared, copied before they are written to, and come back. */
+#include "../model/tiny.h"
+
+#include "engine/kv.h"
+
+typedef struct cache {
+    checkpoint *checkpoint;
+    plan *plan;
+    kv_cache kv;
+} cache;
+
+static cache cache_new(int64_t blocks)
+{
+    error err = {0};
+    cache c = {.checkpoint = tiny_checkpoint((tiny){0})};
+    c.plan = plan_build(c.checkpoint, &err);
+    assert_non_null(c.plan);
+    kv_open(&c.kv, c.plan);
+    assert_int_equal(kv_size(&c.kv, blocks, &err), 0);
+    return c;
+}
+
+static void cache_free(cache *c)
+{
+    kv_close(&c->kv);
+    plan_free(c->plan);
+    checkpoint_free(c->checkpoint);
+}
+
+/* Position p of a sequence holds value in every hop, its negative in the values. */
+static void put(const kv_cache *kv, const kv_table *t, int64_t p, float value)
+{
+    for (int h = 0; h < kv->n_hops; h++)
+        for (int64_t i = 0; i < kv->width[h]; i++) {
+            kv_keys(kv, t->block[p / KV_BLOCK], h)[p % KV_BLOCK * kv->width[h] + i] = value;
+            kv_values(kv, t->block[p / KV_BLOCK], h)[p % KV_BLOCK * kv->width[h] + i] = -value;
+        }
+}
+
+static void expect(const kv_cache *kv, const kv_table *t, int64_t p, float value)
+{
+    for (int h = 0; h < kv->n_hops; h++)
+        for (int64_t i = 0; i < kv->width[h]; i++)
+            if (kv_keys(kv, t->block[p / KV_BLOCK], h)[p % KV_BLOCK * kv->width[h] + i] != value ||
+                kv_values(kv, t->block[p / KV_BLOCK], h)[p % KV_BLOCK * kv->width[h] + i] != -value)
+                fail_msg("position %d, hop %d, element %d is not %g", (int)p, h, (int)i, (double)value);
+}
+
+static void test_layout(void **state)
+{
+    (void)state;
+    cache c = cache_new(3);
+    assert_int_equal(c.kv.n_hops, 2);
+    assert_int_equal(kv_block_bytes(&c.kv), 2 * 2 * 16 * KV_BLOCK * sizeof(float));   /* hops, keys and values, 2 heads of 8 */
+    assert_int_equal(kv_blocks(0), 0);
+    assert_int_equal(kv_blocks(KV_BLOCK), 1);
+    assert_int_equal(kv_blocks(KV_BLOCK + 1), 2);
+    assert_true(kv_promise(&c.kv, 2));
+    assert_false(kv_promise(&c.kv, 2));
+    kv_unpromise(&c.kv, 2);
+    assert_true(kv_promise(&c.kv, 3));
+    cache_free(&c);
+}
+
+static void test_share_copies_the_partial_block(void **state)
+{
+    (void)state;
+    cache c = cache_new(8);
+    kv_table a = {0}, b = {0};
+    kv_extend(&c.kv, &a, 50);
+    for (int64_t p = 0; p < 50; p++)
+        put(&c.kv, &a, p, (float)p);
+    kv_share(&c.kv, &b, &a, 40);
+    assert_int_equal(b.length, 40);
+    assert_int_equal(b.block[0], a.block[0]);
+    assert_true(b.block[1] != a.block[1]);
+    kv_extend(&c.kv, &b, 41);
+    put(&c.kv, &b, 40, 1000);
+    for (int64_t p = 0; p < 50; p++)
+        expect(&c.kv, &a, p, (float)p);
+    expect(&c.kv, &b, 39, 39);
+    expect(&c.kv, &b, 40, 1000);
+    kv_table_free(&c.kv, &a);
+    expect(&c.kv, &b, 3, 3);   /* still referenced */
+    assert_int_equal(c.kv.n_free, 6);
+    kv_table_free(&c.kv, &b);
+    assert_int_equal(c.kv.n_free, 8);
+    cache_free(&c);
+}
+
+static void test_forks_copy_on_write(void **state)
+{
+    (void)state;
+    cache c = cache_new(8);
+    kv_table a = {0}, b = {0};
+    kv_extend(&c.kv, &a, KV_BLOCK + 3);
+    for (int64_t p = 0; p < a.length; p++)
+        put(&c.kv, &a, p, (float)p);
+    kv_fork(&c.kv, &b, &a);
+    assert_int_equal(c.kv.n_free, 6);
+    kv_extend(&c.kv, &a, a.length + 1);
+    put(&c.kv, &a, a.length - 1, 100);
+    assert_true(a.block[1] != b.block[1]);
+    assert_int_equal(a.block[0], b.block[0]);
+    int mine = b.block[1];
+    kv_extend(&c.kv, &b, b.length + 1);   /* alone by now: written in place */
+    assert_int_equal(b.block[1], mine);
+    put(&c.kv, &b, b.length - 1, 200);
+    expect(&c.kv, &a, a.length - 1, 100);
+    expect(&c.kv, &a, a.length - 2, (float)(a.length - 2));
+    expect(&c.kv, &b, b.length - 2, (float)(b.length - 2));
+    /* at a block's end nothing is copied: the next position lies in a new one */
+    kv_extend(&c.kv, &a, 2 * KV_BLOCK);
+    kv_table d = {0};
+    kv_fork(&c.kv, &d, &a);
+    int64_t left = c.kv.n_free;
+    kv_extend(&c.kv, &d, d.length + 1);
+    assert_int_equal(c.kv.n_free, left - 1);
+    assert_int_equal(d.block[1], a.block[1]);
+    kv_table_free(&c.kv, &a);
+    kv_table_free(&c.kv, &b);
+    kv_table_free(&c.kv, &d);
+    assert_int_equal(c.kv.n_free, 8);
+    cache_free(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layout), cmocka_unit_test(test_share_copies_the_partial_block), cmocka_unit_test(test_forks_copy_on_write)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
