@@ -1,14 +1,17 @@
 /* Invariants
- * 1. A job is published by storing its fields under the lock and raising `generation`.
- * 2. `next` hands out pieces; `busy` counts workers that have not yet finished with the current job.
- *    threads_run returns only when busy == 0, so `work` and `context` outlive every use.
+ * 1. `ticket` is the job's number << 32 | pieces not yet taken. A piece is taken by counting it down with a compare-and-swap, so
+ *    whoever took one knows that its job cannot end, nor its fields change, before that piece is done.
+ * 2. threads_run returns when `done` == pieces. A worker that wakes late finds nothing to take and is waited for by nobody: on a busy
+ *    machine a job costs no more than its pieces.
  * 3. Workers spin a little before they sleep: between two kernels of one layer there are microseconds. */
 #include "base/threads.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -20,9 +23,9 @@ struct threads {
     pthread_t *workers;  /* [n - 1], owned */
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    atomic_uint generation;
-    atomic_size_t next;
-    atomic_int busy;
+    atomic_uint_fast64_t ticket;
+    atomic_size_t done;
+    atomic_int asleep;
     atomic_bool stop;
     size_t pieces;
     void (*work)(void *context, size_t piece);
@@ -36,32 +39,40 @@ static void relax(void)
 #endif
 }
 
+static bool has_pieces(const threads *t)
+{
+    return (atomic_load(&t->ticket) & UINT32_MAX) != 0;
+}
+
 static void take_pieces(threads *t)
 {
-    for (size_t i; (i = atomic_fetch_add(&t->next, 1)) < t->pieces;)
-        t->work(t->context, i);
+    uint_fast64_t ticket = atomic_load(&t->ticket);
+    while ((ticket & UINT32_MAX) != 0) {
+        if (!atomic_compare_exchange_weak(&t->ticket, &ticket, ticket - 1))
+            continue;
+        t->work(t->context, t->pieces - (size_t)(ticket & UINT32_MAX));
+        atomic_fetch_add(&t->done, 1);
+        ticket = atomic_load(&t->ticket);
+    }
 }
 
 static void *worker(void *argument)
 {
     threads *t = argument;
-    unsigned seen = 0;
-    for (;;) {
-        int spins = 0;
-        while (atomic_load(&t->generation) == seen && spins++ < SPINS)
+    while (!atomic_load(&t->stop)) {
+        for (int spins = 0; !has_pieces(t) && spins < SPINS; spins++)
             relax();
-        if (atomic_load(&t->generation) == seen) {
+        if (!has_pieces(t)) {
             pthread_mutex_lock(&t->lock);
-            while (atomic_load(&t->generation) == seen)
+            atomic_fetch_add(&t->asleep, 1);
+            while (!has_pieces(t) && !atomic_load(&t->stop))
                 pthread_cond_wait(&t->wake, &t->lock);
+            atomic_fetch_sub(&t->asleep, 1);
             pthread_mutex_unlock(&t->lock);
         }
-        seen = atomic_load(&t->generation);
-        if (atomic_load(&t->stop))
-            return NULL;
         take_pieces(t);
-        atomic_fetch_sub(&t->busy, 1);
     }
+    return NULL;
 }
 
 threads *threads_new(int n)
@@ -79,10 +90,9 @@ threads *threads_new(int n)
     return t;
 }
 
-static void publish(threads *t)
+static void wake_all(threads *t)
 {
     pthread_mutex_lock(&t->lock);
-    atomic_fetch_add(&t->generation, 1);
     pthread_cond_broadcast(&t->wake);
     pthread_mutex_unlock(&t->lock);
 }
@@ -92,7 +102,7 @@ void threads_free(threads *t)
     if (!t)
         return;
     atomic_store(&t->stop, true);
-    publish(t);
+    wake_all(t);
     for (int i = 0; i < t->n - 1; i++)
         pthread_join(t->workers[i], NULL);
     pthread_cond_destroy(&t->wake);
@@ -113,14 +123,17 @@ void threads_run(threads *t, size_t pieces, void (*work)(void *, size_t), void *
             work(context, i);
         return;
     }
+    assert(pieces <= UINT32_MAX);
     t->pieces = pieces;
     t->work = work;
     t->context = context;
-    atomic_store(&t->next, 0);
-    atomic_store(&t->busy, t->n - 1);
-    publish(t);
+    atomic_store(&t->done, 0);
+    uint_fast64_t job = (atomic_load(&t->ticket) >> 32) + 1;
+    atomic_store(&t->ticket, job << 32 | pieces);
+    if (atomic_load(&t->asleep) > 0)
+        wake_all(t);
     take_pieces(t);
-    for (int spins = 0; atomic_load(&t->busy) > 0; spins++) {
+    for (int spins = 0; atomic_load(&t->done) < pieces; spins++) {
         if (spins < SPINS)
             relax();
         else
