@@ -7,14 +7,29 @@
 #include "merge/merge.h"
 #include "merge/method.h"
 
+/* JSON's quotes are YAML's. */
+static void put_quoted(string *s, const char *text)
+{
+    json_t *value = json_string(text);
+    char *quoted = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    string_puts(s, quoted ? quoted : "\"\"");
+    free(quoted);
+    json_decref(value);
+}
+
 static char *model_card(const recipe *r, const char *out, const char *yaml)
 {
     string card = {0};
-    string_print(&card, "---\nlibrary_name: transformers\ntags: [merge]\n---\n# %s\n\nA merge of models by `%s` (%s).\n\n", file_name(out), r->method,
-                 method_find(r->method)->help);
+    string_puts(&card, "---\nlibrary_name: transformers\ntags:\n- mergekit\n- merge\nbase_model:\n");
+    for (size_t i = 0; i < r->n_models; i++) {
+        string_puts(&card, "- ");
+        put_quoted(&card, r->models[i].path);
+        string_puts(&card, "\n");
+    }
+    string_print(&card, "---\n# %s\n\nA merge of models by `%s`: %s.\n\n", file_name(out), r->method, method_find(r->method)->help);
     for (size_t i = 0; i < r->n_models; i++)
         string_print(&card, "- `%s`%s\n", r->models[i].path, (int)i == r->base ? " (base)" : "");
-    string_print(&card, "\n## Recipe\n```yaml\n%s```\n", yaml);
+    string_print(&card, "\n## Recipe\n\n```yaml\n%s```\n", yaml);
     return card.text;
 }
 
@@ -30,13 +45,11 @@ static int write_merge(const recipe *r, checkpoint *merged, const char *out, boo
 
 int merge_to_folder(const recipe *r, const char *out, bool replace, const merge_options *options, error *err)
 {
-    int status = -1;
+    int status = 0;
     merger *m = NULL;
     checkpoint *merged = NULL, **models = memory_new(r->n_models, sizeof *models);
     if (file_exists(out) && !replace)
         status = fail(err, ERROR_USAGE, "%s exists already; give another name or --force", out);
-    else
-        status = 0;
     for (size_t i = 0; i < r->n_models && status == 0; i++) {
         char *folder = recipe_model_folder(r, (int)i);
         if (file_same(folder, out))
@@ -58,6 +71,8 @@ int merge_to_folder(const recipe *r, const char *out, bool replace, const merge_
         if (checkpoint_check_finite(models[i], options ? options->pool : NULL, err) != 0)
             goto done;
     if (!(merged = merge_allocate(m, err)) || merge_run(m, r, merged, err) != 0)
+        goto done;
+    if (checkpoint_check_finite(merged, options ? options->pool : NULL, err) != 0)
         goto done;
     status = write_merge(r, merged, out, replace, err);
 done:

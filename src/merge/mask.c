@@ -1,53 +1,27 @@
 #include "merge/mask.h"
 
 #include <math.h>
+#include <string.h>
 
-#include "merge/kernel.h"
+#include "merge/philox.h"
 
-#define LANES 16
-
-/* Sixteen Philox4x32-10 blocks side by side. */
-static inline void group(uint64_t key, uint32_t model, uint64_t number, uint32_t u[64])
+void mask_philox(uint64_t key, uint32_t model, double density, int64_t begin, int n, double *x)
 {
-    uint32_t *c0 = u, *c1 = u + LANES, *c2 = u + 2 * LANES, *c3 = u + 3 * LANES, k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
-    for (int l = 0; l < LANES; l++) {
-        uint64_t block = number * LANES + (uint64_t)l;
-        c0[l] = (uint32_t)block;
-        c1[l] = (uint32_t)(block >> 32);
-        c2[l] = model;
-        c3[l] = 0;
-    }
-    for (int round = 0; round < 10; round++) {
-        for (int l = 0; l < LANES; l++) {
-            uint64_t p0 = (uint64_t)0xD2511F53 * c0[l], p1 = (uint64_t)0xCD9E8D57 * c2[l];
-            c0[l] = (uint32_t)(p1 >> 32) ^ c1[l] ^ k0;
-            c2[l] = (uint32_t)(p0 >> 32) ^ c3[l] ^ k1;
-            c1[l] = (uint32_t)p1;
-            c3[l] = (uint32_t)p0;
-        }
-        k0 += 0x9E3779B9;
-        k1 += 0xBB67AE85;
-    }
-}
-
-CPU_CLONES void mask_philox(uint64_t key, uint32_t model, double density, int64_t begin, int n, double *x)
-{
-    uint32_t u[64];
     /* u * 2^-32 < density is u < ceil(density * 2^32); the product is exact. */
     uint64_t bound = (uint64_t)ceil(density * 0x1p32);
     if (bound > UINT32_MAX)
         return;
-    uint32_t limit = (uint32_t)bound;
     for (int64_t e = begin - begin % 64; e < begin + n; e += 64) {
-        group(key, model, (uint64_t)(e / 64), u);
+        double part[64], *at = x + (e - begin);
         int from = e < begin ? (int)(begin - e) : 0, to = e + 64 > begin + n ? (int)(begin + n - e) : 64;
-        double *at = x + (e - begin);
-        if (from == 0 && to == 64)
-            for (int i = 0; i < 64; i++)
-                at[i] = u[i] < limit ? at[i] : 0;
-        else
-            for (int i = from; i < to; i++)
-                at[i] = u[i] < limit ? at[i] : 0;
+        if (from == 0 && to == 64) {
+            philox_mask(key, model, (uint64_t)(e / 64), (uint32_t)bound, at);
+            continue;
+        }
+        memset(part, 0, sizeof part);
+        memcpy(part + from, at + from, (size_t)(to - from) * sizeof *part);
+        philox_mask(key, model, (uint64_t)(e / 64), (uint32_t)bound, part);
+        memcpy(at + from, part + from, (size_t)(to - from) * sizeof *part);
     }
 }
 

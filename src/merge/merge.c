@@ -1,14 +1,15 @@
 /* Invariants
  * 1. Every pass of every tensor is cut into pieces of whole rows; a row's reduction comes from one piece, in order.
- * 2. All tensors that want a reduction take part in one round; rounds go on until none does; then everything is applied.
- *    So threads stay busy whatever the tensors' sizes, and nothing depends on their number or on the pieces. */
+ * 2. Tensors are taken in groups. All tensors of a group that want a reduction take part in one round; rounds go on until none
+ *    does; then everything is applied. So threads stay busy whatever the tensors' sizes, nothing depends on their number or on
+ *    the pieces, what a group needs beside the sources is bounded, and sources larger than memory are read from disk once. */
 #include "merge/merge.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "base/memory.h"
 #include "base/random.h"
 #include "merge/mask.h"
 #include "merge/method.h"
@@ -17,6 +18,7 @@
 #include "model/config.h"
 
 #define PIECE_ELEMENTS (128 * STRIP)
+#define GROUP_ELEMENTS ((int64_t)32 << 20)
 
 struct merger {
     const method *method;
@@ -31,7 +33,8 @@ struct piece { size_t job; int64_t begin, end; };   /* rows */
 
 struct round {
     const merger *m;
-    merge_job *jobs;
+    merge_job *jobs;   /* [n_jobs] the group */
+    size_t n_jobs;
     struct piece *pieces;
 };
 
@@ -120,6 +123,14 @@ char *merge_notes(const merger *m)
     return memory_text_n(n ? m->notes.text : "", n && m->notes.text[n - 1] == '\n' ? n - 1 : n);
 }
 
+static void set_untied(json_t *config)
+{
+    json_t *objects[] = {config, json_object_get(config, "text_config")};
+    for (int i = 0; i < 2; i++)
+        if (json_is_true(json_object_get(objects[i], "tie_word_embeddings")))
+            json_object_set_new(objects[i], "tie_word_embeddings", json_false());
+}
+
 checkpoint *merge_allocate(const merger *m, error *err)
 {
     checkpoint_item *items = memory_new(m->plan.count, sizeof *items);
@@ -127,11 +138,17 @@ checkpoint *merge_allocate(const merger *m, error *err)
         items[i] = (checkpoint_item){.name = (char *)m->plan.items[i].name, .tensor = m->plan.items[i].shape};
     const checkpoint *from = m->models[m->config_from], *words = m->models[m->base >= 0 ? m->base : 0];
     json_t *config = from->config ? json_deep_copy(from->config) : NULL;
-    if (config && m->plan.vocabulary_cut)
-        for (size_t i = 0; i < m->plan.count; i++)
-            if (strstr(m->plan.items[i].name, "embed_tokens.weight"))
-                json_object_set_new(config, "vocab_size", json_integer(m->plan.items[i].rows));
+    if (config && m->plan.has_head)
+        set_untied(config);
     checkpoint *c = checkpoint_new("the merge", words->folder, config, items, m->plan.count, err);
+    json_t *fitting = c && config ? checkpoint_config(c, err) : NULL;
+    if (fitting) {
+        json_decref(c->config);
+        c->config = fitting;
+    } else if (c && config) {
+        checkpoint_free(c);
+        c = NULL;
+    }
     json_decref(config);
     free(items);
     return c;
@@ -161,54 +178,49 @@ static void job_free(merge_job *j)
 
 static int by_drawing_order(const void *a, const void *b)
 {
-    return strcmp((*(merge_job *const *)a)->tensor->drawn_as, (*(merge_job *const *)b)->tensor->drawn_as);
+    return strcmp((*(const merge_tensor *const *)a)->drawn_as, (*(const merge_tensor *const *)b)->drawn_as);
 }
 
-/* mergekit's masks come from one stream: tensor after tensor in its order, model after model. */
-static void draw_masks(const recipe *r, merge_job *jobs, size_t n)
+/* mergekit's masks come from one stream: tensor after tensor in the order of their names, model after model. */
+static int draw_masks(mask_stream *stream, merge_job *jobs, size_t n, error *err)
 {
-    merge_job **order = memory_new(n, sizeof *order);
-    mask_stream stream;
-    mask_stream_seed(&stream, (uint32_t)r->seed);
-    for (size_t i = 0; i < n; i++)
-        order[i] = &jobs[i];
-    qsort(order, n, sizeof *order, by_drawing_order);
     for (size_t i = 0; i < n; i++) {
-        merge_job *j = order[i];
+        merge_job *j = &jobs[i];
         for (int k = 0; j->draws && k < j->n_models; k++) {
             double density = 1;
             if (!j->draws[k])
                 continue;
             if (!j->drawn)
                 j->drawn = memory_new((size_t)j->n_models, sizeof *j->drawn);
-            kernel_parameter(j, k, "density", &density, NULL);
+            if (kernel_parameter(j, k, "density", &density, err) != 0)
+                return -1;
             density = round_one(j->rounding == ROUND_F16 ? ROUND_F32 : j->rounding, density);
-            j->drawn[k] = memory_new((size_t)(j->tensor->count + 7) / 8, 1);
-            mask_stream_draw(&stream, density, j->tensor->count, j->drawn[k]);
+            j->drawn[k] = memory_try((size_t)(j->tensor->count + 7) / 8, "a mask", err);
+            if (!j->drawn[k])
+                return -1;
+            mask_stream_draw(stream, density, j->tensor->count, j->drawn[k]);
         }
     }
-    free(order);
+    return 0;
 }
 
-static size_t cut_pieces(const merger *m, const merge_job *jobs, bool reducing, struct piece **out)
+static size_t cut_pieces(struct round *round, bool reducing)
 {
     size_t count = 0, capacity = 0;
-    struct piece *pieces = NULL;
-    for (size_t i = 0; i < m->plan.count; i++) {
-        const merge_tensor *t = jobs[i].tensor;
-        if (t->copy || t->count == 0 || (reducing && jobs[i].pass == 0))
+    for (size_t i = 0; i < round->n_jobs; i++) {
+        const merge_tensor *t = round->jobs[i].tensor;
+        if (t->copy || t->count == 0 || (reducing && round->jobs[i].pass == 0))
             continue;
-        int64_t rows = m->options.block_rows ? m->options.block_rows : PIECE_ELEMENTS / t->columns;
+        int64_t rows = round->m->options.block_rows ? round->m->options.block_rows : PIECE_ELEMENTS / t->columns;
         rows = rows < 1 ? 1 : rows > t->rows ? t->rows : rows;
         for (int64_t at = 0; at < t->rows; at += rows) {
             if (count == capacity) {
                 capacity = capacity ? 2 * capacity : 256;
-                pieces = memory_grow(pieces, capacity, sizeof *pieces);
+                round->pieces = memory_grow(round->pieces, capacity, sizeof *round->pieces);
             }
-            pieces[count++] = (struct piece){i, at, at + rows < t->rows ? at + rows : t->rows};
+            round->pieces[count++] = (struct piece){i, at, at + rows < t->rows ? at + rows : t->rows};
         }
     }
-    *out = pieces;
     return count;
 }
 
@@ -274,52 +286,67 @@ static void apply_piece(void *context, size_t number)
     strip_free(&s);
 }
 
-/* Reductions until no tensor asks for one. */
-static void reduce_all(const merger *m, merge_job *jobs)
+/* One reduction of every tensor of the group that asks for one; *any: whether there was one. */
+static int reduce_once(struct round *round, bool *any, error *err)
 {
-    const method_kernel *k = m->method->kernel;
-    for (;;) {
-        struct round round = {.m = m, .jobs = jobs};
-        size_t n = cut_pieces(m, jobs, true, &round.pieces);
-        for (size_t i = 0; i < m->plan.count; i++)
-            if (jobs[i].pass) {
-                free(jobs[i].sums);
-                jobs[i].sums = jobs[i].n_sums ? memory_new((size_t)jobs[i].tensor->rows * (size_t)jobs[i].n_sums, sizeof *jobs[i].sums) : NULL;
-            }
-        threads_run(m->options.pool, n, reduce_piece, &round);
-        free(round.pieces);
-        bool more = false;
-        for (size_t i = 0; i < m->plan.count; i++) {
-            if (jobs[i].pass)
-                k->combine(&jobs[i]);
-            more |= jobs[i].pass != 0;
-        }
-        if (!more)
-            return;
+    size_t n = cut_pieces(round, true);
+    *any = n > 0;
+    for (size_t i = 0; i < round->n_jobs; i++) {
+        merge_job *j = &round->jobs[i];
+        size_t bytes = (size_t)j->tensor->rows * (size_t)j->n_sums * sizeof *j->sums;
+        free(j->sums);
+        j->sums = NULL;
+        if (j->pass == 0 || bytes == 0)
+            continue;
+        if (!(j->sums = memory_try(bytes, "the sums of rows", err)))
+            return -1;
+        memset(j->sums, 0, bytes);
     }
+    threads_run(round->m->options.pool, n, reduce_piece, round);
+    for (size_t i = 0; i < round->n_jobs; i++)
+        if (round->jobs[i].pass)
+            round->m->method->kernel->combine(&round->jobs[i]);
+    return 0;
+}
+
+static int run_group(struct round *round, mask_stream *stream, error *err)
+{
+    if (stream && draw_masks(stream, round->jobs, round->n_jobs, err) != 0)
+        return -1;
+    for (bool more = true; more;)
+        if (reduce_once(round, &more, err) != 0)
+            return -1;
+    threads_run(round->m->options.pool, cut_pieces(round, false), apply_piece, round);
+    return 0;
 }
 
 int merge_run(merger *m, const recipe *r, checkpoint *out, error *err)
 {
-    merge_job *jobs = memory_new(m->plan.count, sizeof *jobs);
+    size_t count = m->plan.count;
+    const merge_tensor **order = memory_new(count, sizeof *order);
+    merge_job *jobs = memory_new(count, sizeof *jobs);
+    mask_stream stream;
     int status = 0;
-    for (size_t i = 0; i < m->plan.count && status == 0; i++) {
-        const tensor *to = checkpoint_find(out, m->plan.items[i].name);
-        status = job_begin(m, r, &m->plan.items[i], to, &jobs[i], err);
-    }
-    if (status == 0) {
-        if (r->mask == MERGE_MASK_MT19937)
-            draw_masks(r, jobs, m->plan.count);
-        reduce_all(m, jobs);
+    mask_stream_seed(&stream, (uint32_t)r->seed);
+    for (size_t i = 0; i < count; i++)
+        order[i] = &m->plan.items[i];
+    if (r->mask == MERGE_MASK_MT19937)
+        qsort(order, count, sizeof *order, by_drawing_order);
+    for (size_t at = 0; at < count && status == 0;) {
         struct round round = {.m = m, .jobs = jobs};
-        size_t n = cut_pieces(m, jobs, false, &round.pieces);
-        threads_run(m->options.pool, n, apply_piece, &round);
+        for (int64_t elements = 0; at < count && (elements == 0 || elements + order[at]->count <= GROUP_ELEMENTS) && status == 0; at++) {
+            elements += order[at]->count;
+            status = job_begin(m, r, order[at], checkpoint_find(out, order[at]->name), &jobs[round.n_jobs++], err);
+        }
+        if (status == 0)
+            status = run_group(&round, r->mask == MERGE_MASK_MT19937 ? &stream : NULL, err);
+        for (size_t i = 0; i < round.n_jobs; i++)
+            job_free(&jobs[i]);
         free(round.pieces);
-        for (int i = 0; i < m->n_models && status == 0; i++)
-            status = checkpoint_check(m->models[i], err);
     }
-    for (size_t i = 0; i < m->plan.count; i++)
-        job_free(&jobs[i]);
+    for (int i = 0; i < m->n_models && status == 0; i++)
+        status = checkpoint_check(m->models[i], err);
     free(jobs);
+    free(order);
     return status;
 }

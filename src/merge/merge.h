@@ -20,7 +20,6 @@ typedef struct merger merger;
 typedef struct merge_options {
     threads *pool;             /* borrowed; NULL: this thread */
     int64_t block_rows;        /* 0: chosen; tests set 1, 7, all */
-    const char *mask_name;     /* NULL; reserved names for masks of a study: see merge.c */
 } merge_options;
 
 /* models [recipe->n_models], borrowed and to outlive the merger. Mismatched shapes, vocabularies (both counts and the
@@ -31,13 +30,14 @@ void merge_free(merger *m);
 /* An output checkpoint with all tensors allocated, config from the base (else the first model) with dtype and vocabulary corrected. */
 checkpoint *merge_allocate(const merger *m, error *err);
 
-/* Fills `out`. `r` has the prepared recipe's method and models; its parameters, seed and mode may differ. */
+/* Fills `out`, which holds nothing of use after a failure. `r` has the prepared recipe's method and models; its parameters, seed and mode may differ. */
 int merge_run(merger *m, const recipe *r, checkpoint *out, error *err);
 
 /* Lines that the user should see before the run: configs that differ and whose value wins, tensors that are dropped. free() it; "" when none. */
 char *merge_notes(const merger *m);
 
-/* Opens the recipe's models, merges and writes OUT (recipe and model card beside the tensors). */
+/* Opens the recipe's models, merges in memory and writes OUT, with recipe.yml and a model card beside the tensors. An OUT that is
+ * one of the sources, and weights that are not finite, are errors. */
 int merge_to_folder(const recipe *r, const char *out, bool replace, const merge_options *options, error *err);
 
 #endif

@@ -40,7 +40,7 @@ static const double *source(const merge_strip *s, int model)
     return s->x + (int64_t)model * STRIP;
 }
 
-CPU_CLONES static void subtract(const double *x, const double *b, int n, double *out)
+CPU_CLONES static void subtract(const double *x, const double *restrict b, int n, double *out)
 {
     for (int k = 0; k < n; k++)
         out[k] = x[k] - b[k];
@@ -234,7 +234,7 @@ static void combine(merge_job *j)
 }
 
 /* In f64 throughout; in compat mode a sum over models is in f32. */
-CPU_CLONES static void add(const double *term, bool narrow, int n, double *sum)
+CPU_CLONES static void add(const double *restrict term, bool narrow, int n, double *restrict sum)
 {
     if (narrow)
         for (int k = 0; k < n; k++)
@@ -245,20 +245,20 @@ CPU_CLONES static void add(const double *term, bool narrow, int n, double *sum)
 }
 
 /* Adds where the sign of the term is that of `majority` (not negative: plus); 0 has no sign. */
-CPU_CLONES static void add_agreeing(const double *term, const double *majority, double weight, bool narrow, int n, double *sum, double *weights)
+CPU_CLONES static void add_agreeing(const double *restrict term, const double *restrict majority, int n, double *restrict sum)
 {
-    if (narrow)
-        for (int k = 0; k < n; k++) {
-            bool agrees = majority[k] >= 0 ? term[k] > 0 : term[k] < 0;
-            sum[k] = (float)(sum[k] + (agrees ? term[k] : 0));
-            weights[k] = (float)(weights[k] + (agrees ? weight : 0));
-        }
-    else
-        for (int k = 0; k < n; k++) {
-            bool agrees = majority[k] >= 0 ? term[k] > 0 : term[k] < 0;
-            sum[k] += agrees ? term[k] : 0;
-            weights[k] += agrees ? weight : 0;
-        }
+    for (int k = 0; k < n; k++) {
+        double with = majority[k] >= 0 ? term[k] : -term[k];
+        sum[k] += with > 0 ? term[k] : 0;
+    }
+}
+
+CPU_CLONES static void weigh_agreeing(const double *restrict term, const double *restrict majority, double weight, int n, double *restrict weights)
+{
+    for (int k = 0; k < n; k++) {
+        double with = majority[k] >= 0 ? term[k] : -term[k];
+        weights[k] += with > 0 ? weight : 0;
+    }
 }
 
 CPU_CLONES static void divide(double *x, const double *by, int n)
@@ -271,6 +271,7 @@ static void apply(const merge_job *j, const merge_strip *s, double *out)
 {
     const struct task *p = j->state;
     bool narrow = j->rounding != ROUND_NONE;
+    enum rounding sums = narrow ? ROUND_F32 : ROUND_NONE;
     double *majority = s->scratch + (int64_t)j->n_models * STRIP, *weights = majority + STRIP;
     const double *b = source(s, j->base);
     for (int k = 0; k < s->n; k++)
@@ -293,9 +294,16 @@ static void apply(const merge_job *j, const merge_strip *s, double *out)
     }
     if (p->consensus) {
         strip_round(j->rounding, majority, s->n);
-        for (int i = 0; i < j->n_models; i++)
-            if (i != j->base)
-                add_agreeing(s->scratch + (int64_t)i * STRIP, majority, p->model[i].weight, narrow, s->n, out, weights);
+        for (int i = 0; i < j->n_models; i++) {
+            const double *term = s->scratch + (int64_t)i * STRIP;
+            if (i == j->base)
+                continue;
+            add_agreeing(term, majority, s->n, out);
+            strip_round(sums, out, s->n);
+            if (p->normalize)
+                weigh_agreeing(term, majority, p->model[i].weight, s->n, weights);
+            strip_round(sums, weights, s->n);
+        }
         strip_round(j->rounding, weights, s->n);
     }
     strip_round(j->rounding, out, s->n);

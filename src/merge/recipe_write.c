@@ -23,6 +23,26 @@ static void put_number(string *s, double x)
         string_puts(s, text);
 }
 
+/* U+0080 to U+009F, the line and paragraph separators, U+FEFF, U+FFFE and U+FFFF: a YAML reader breaks lines at them or refuses them. */
+static bool unprintable(const char *c)
+{
+    unsigned char a = (unsigned char)c[0], b = (unsigned char)c[1], d = b ? (unsigned char)c[2] : 0;
+    return (a == 0xc2 && b >= 0x80 && b < 0xa0) || (a == 0xe2 && b == 0x80 && (d == 0xa8 || d == 0xa9)) || (a == 0xef && b == 0xbb && d == 0xbf) ||
+           (a == 0xef && b == 0xbf && d >= 0xbe);
+}
+
+/* As an escape; returns the character's last byte. */
+static const char *put_escaped(string *s, const char *c)
+{
+    unsigned char a = (unsigned char)c[0], b = (unsigned char)c[1];
+    if (a == 0xc2) {
+        string_print(s, "\\x%02x", (unsigned)b);
+        return c + 1;
+    }
+    string_print(s, "\\u%04x", (unsigned)((a & 15) << 12 | (b & 63) << 6 | ((unsigned char)c[2] & 63)));
+    return c + 2;
+}
+
 /* Plain where no YAML reader could take it for anything but text, else in double quotes. */
 static void put_text(string *s, const char *text)
 {
@@ -35,10 +55,13 @@ static void put_text(string *s, const char *text)
     }
     string_puts(s, "\"");
     for (const char *c = text; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            string_print(s, "\\%c", *c);
-        else if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            string_print(s, "\\x%02x", (unsigned)*c);
+        unsigned char byte = (unsigned char)*c;
+        if (byte == '"' || byte == '\\')
+            string_print(s, "\\%c", byte);
+        else if (byte < 0x20 || byte == 0x7f)
+            string_print(s, "\\x%02x", (unsigned)byte);
+        else if (unprintable(c))
+            c = put_escaped(s, c);
         else
             string_add(s, c, 1);
     }
@@ -114,13 +137,13 @@ char *recipe_yaml(const recipe *r)
         string_puts(&s, "\n");
         put_parameters(&s, r, &r->models[i].parameters, "  ");
     }
-    put_line(&s, "merge_method", r->method);
+    string_print(&s, "merge_method: %s\n", r->method);
     if (r->base >= 0)
         put_line(&s, "base_model", r->models[r->base].path);
     if (r->dtype >= 0)
-        put_line(&s, "dtype", dtype_torch_name((enum dtype)r->dtype));
+        string_print(&s, "dtype: %s\n", dtype_torch_name((enum dtype)r->dtype));
     if (r->out_dtype >= 0)
-        put_line(&s, "out_dtype", dtype_torch_name((enum dtype)r->out_dtype));
+        string_print(&s, "out_dtype: %s\n", dtype_torch_name((enum dtype)r->out_dtype));
     if (r->tokenizer_base)
         string_puts(&s, "tokenizer_source: base\n");
     put_parameters(&s, r, &r->parameters, "");

@@ -23,17 +23,27 @@ void select_begin(select_state *s, int64_t k)
     s->cut = INT64_MAX;
 }
 
-void select_count(const select_state *s, int n, const double *x, select_piece *piece)
+/* Later passes concern few elements: those are gathered first, without a branch that nobody could predict. */
+static int gather(int n, const double *x, int above, uint64_t prefix, uint64_t *keys)
 {
-    int shift = s->shift, above = s->shift + s->width;
-    uint64_t prefix = s->prefix, mask = ((uint64_t)1 << s->width) - 1, low = 0;
+    int count = 0;
     for (int i = 0; i < n; i++) {
         uint64_t key = key_of(x[i]);
-        bool inside = key >> above == prefix;
-        piece->buckets[i & 1][inside ? key >> shift & mask : SELECT_BUCKETS]++;
-        low |= inside ? key : 0;
+        keys[count] = key;
+        count += key >> above == prefix;
     }
-    piece->low |= low & (((uint64_t)1 << shift) - 1);
+    return count;
+}
+
+void select_count(const select_state *s, int n, const double *x, select_piece *piece)
+{
+    uint64_t keys[STRIP], mask = ((uint64_t)1 << s->width) - 1, low = 0;
+    int count = gather(n, x, s->shift + s->width, s->prefix, keys);
+    for (int i = 0; i < count; i++) {
+        piece->buckets[i & 1][keys[i] >> s->shift & mask]++;
+        low |= keys[i];
+    }
+    piece->low |= low & (((uint64_t)1 << s->shift) - 1);
 }
 
 void select_flush(select_state *s, const select_piece *piece)

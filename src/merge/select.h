@@ -28,7 +28,7 @@ typedef struct select_state {
 } select_state;
 
 typedef struct select_piece {
-    uint32_t buckets[2][SELECT_BUCKETS + 1];   /* the last: outside the prefix. Two: neighbours often meet in one bucket */
+    uint32_t buckets[2][SELECT_BUCKETS];   /* two: neighbours often meet in one bucket, and would wait for each other */
     uint64_t low;
 } select_piece;
 

@@ -39,19 +39,43 @@ static int64_t layer_of(const char *name)
     return *end == '.' && n < 100000 ? n : -1;
 }
 
+static const json_t *tied(const checkpoint *c)
+{
+    const json_t *text = json_object_get(c->config, "text_config"), *inner = json_object_get(text, "tie_word_embeddings");
+    return inner ? inner : json_object_get(c->config, "tie_word_embeddings");
+}
+
+static const tensor *find_embedding(const checkpoint *c, const char **name)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (ends_with(c->items[i].name, "embed_tokens.weight")) {
+            *name = c->items[i].name;
+            return &c->items[i].tensor;
+        }
+    return NULL;
+}
+
+/* Whether every source is tied and stores its embedding twice: then the copy is left out, as it is not to become something else. */
+static bool all_tied(const recipe *r, checkpoint *const *models)
+{
+    for (size_t i = 0; i < r->n_models; i++) {
+        const char *name;
+        const tensor *head = checkpoint_find(models[i], HEAD), *embedding = find_embedding(models[i], &name);
+        if (!json_is_true(tied(models[i])) || !embedding)
+            return false;
+        if (head && (head->dtype != embedding->dtype || !tensor_same_shape(head, embedding) ||
+                     memcmp(head->data, embedding->data, tensor_bytes(head)) != 0))
+            return false;
+    }
+    return true;
+}
+
 /* A tied model's head is its embedding. *read_as: the name that was found. */
 static const tensor *find_source(const checkpoint *c, const char *name, const char **read_as)
 {
     const tensor *t = checkpoint_find(c, name);
     *read_as = name;
-    if (t || !ends_with(name, HEAD))
-        return t;
-    for (size_t i = 0; i < c->count; i++)
-        if (ends_with(c->items[i].name, "embed_tokens.weight")) {
-            *read_as = c->items[i].name;
-            return &c->items[i].tensor;
-        }
-    return NULL;
+    return t || !ends_with(name, HEAD) || json_is_false(tied(c)) ? t : find_embedding(c, read_as);
 }
 
 static enum dtype promote(enum dtype a, enum dtype b)
@@ -103,13 +127,14 @@ static int plan_shape(const recipe *r, checkpoint *const *models, merge_tensor *
                         tensor_shape_text(other, b), models[i]->name);
         if (!r->tokenizer_base || other->shape[0] < model->shape[0])
             return fail_vocabulary(r, t, model->shape[0], models[whose]->name, other->shape[0], models[i]->name, err);
-        p->vocabulary_cut = true;
         string_print(&p->notes, "%s: rows %lld to %lld of '%s' are dropped (tokenizer_source: base)\n", models[i]->name, (long long)model->shape[0],
                      (long long)other->shape[0] - 1, t->name);
     }
     t->rows = tensor_rows(&t->shape);
     t->columns = tensor_columns(&t->shape);
     t->count = tensor_count(&t->shape);
+    if (t->columns > INT32_MAX)
+        return fail(err, ERROR_LIMIT, "'%s' has rows of %lld elements, more than the limit of %d", t->name, (long long)t->columns, INT32_MAX);
     return 0;
 }
 
@@ -150,6 +175,23 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+static size_t collect_names(const checkpoint *c, const char **names, string *notes)
+{
+    size_t n = 0, tables = 0;
+    const char *table = NULL;
+    for (size_t k = 0; k < c->count; k++) {
+        if (is_table(c->items[k].name)) {
+            tables++;
+            table = c->items[k].name;
+        } else {
+            names[n++] = c->items[k].name;
+        }
+    }
+    if (tables)
+        string_print(notes, "%s: %zu tables that the config implies are dropped, such as '%s'\n", c->name, tables, table);
+    return n;
+}
+
 int tensors_plan(const recipe *r, checkpoint *const *models, tensor_plan *out, error *err)
 {
     size_t total = 0, n = 0;
@@ -158,18 +200,15 @@ int tensors_plan(const recipe *r, checkpoint *const *models, tensor_plan *out, e
         total += models[i]->count;
     const char **names = memory_new(total, sizeof *names);
     for (size_t i = 0; i < r->n_models; i++)
-        for (size_t k = 0; k < models[i]->count; k++) {
-            if (!is_table(models[i]->items[k].name))
-                names[n++] = models[i]->items[k].name;
-            else
-                string_print(&out->notes, "%s: '%s' is dropped (a table that the config implies)\n", models[i]->name, models[i]->items[k].name);
-        }
+        n += collect_names(models[i], names + n, &out->notes);
     qsort(names, n, sizeof *names, compare_names);
     out->items = memory_new(n, sizeof *out->items);
     int status = 0;
+    bool drop_head = all_tied(r, models);
     for (size_t i = 0; i < n && status == 0; i++) {
-        if (i && strcmp(names[i], names[i - 1]) == 0)
+        if ((i && strcmp(names[i], names[i - 1]) == 0) || (drop_head && strcmp(names[i], HEAD) == 0))
             continue;
+        out->has_head |= ends_with(names[i], HEAD);
         status = plan_tensor(r, models, names[i], &out->items[out->count++], out, err);
         int64_t layer = layer_of(names[i]);
         out->layers = layer + 1 > out->layers ? layer + 1 : out->layers;

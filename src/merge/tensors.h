@@ -11,7 +11,7 @@ typedef struct tensor_plan {
     merge_tensor *items;      /* [count] in order of name; owned with their `sources` */
     size_t count;
     int64_t layers;           /* largest layer number + 1 */
-    bool vocabulary_cut;      /* some source has more rows than the base, and they are dropped */
+    bool has_head;            /* a head of its own, so the result is not tied */
     string notes;             /* what the user should know: lines; owned */
 } tensor_plan;
 
