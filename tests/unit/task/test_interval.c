@@ -1,0 +1,64 @@
+#include "../base/check.h"
+
+#include <math.h>
+
+#include "task/evaluator.h"
+
+static void fill(double *scores, size_t n, size_t ones)
+{
+    for (size_t i = 0; i < n; i++)
+        scores[i] = i < ones;
+}
+
+static void check(size_t n, size_t ones, double low, double high)
+{
+    double scores[300] = {0}, l, h;
+    fill(scores, n, ones);
+    score_interval(scores, n, &l, &h);
+    if (fabs(l - low) > 1e-9 || fabs(h - high) > 1e-9)
+        fail_msg("%zu of %zu: [%.12f, %.12f], wanted [%.12f, %.12f]", ones, n, l, h, low, high);
+}
+
+/* scipy.stats.binomtest(k, n).proportion_ci(method="wilson") */
+static void test_wilson(void **state)
+{
+    (void)state;
+    check(10, 5, 0.236593090512564, 0.763406909487436);
+    check(250, 130, 0.458237077252049, 0.581157590768133);
+    check(1, 1, 0.206549314377237, 1);
+    check(10, 0, 0, 0.277532799862889);
+    check(10, 10, 0.722467200137110, 1);
+}
+
+static void test_nothing(void **state)
+{
+    (void)state;
+    check(0, 0, 0, 1);
+}
+
+static void test_bootstrap(void **state)
+{
+    (void)state;
+    double scores[200], low, high, again_low, again_high, sum = 0, squares = 0;
+    for (int i = 0; i < 200; i++) {
+        scores[i] = (double)(i * 37 % 101) / 101;
+        sum += scores[i];
+        squares += scores[i] * scores[i];
+    }
+    double mean = sum / 200, error_of_mean = sqrt((squares / 200 - mean * mean) / 200);
+    score_interval(scores, 200, &low, &high);
+    score_interval(scores, 200, &again_low, &again_high);
+    assert_true(low == again_low && high == again_high);
+    /* for a mean of 200 the normal interval is close */
+    assert_true(fabs(low - (mean - 1.96 * error_of_mean)) < 0.2 * error_of_mean);
+    assert_true(fabs(high - (mean + 1.96 * error_of_mean)) < 0.2 * error_of_mean);
+    double one = 0.3;
+    score_interval(&one, 1, &low, &high);
+    assert_true(low == 0.3 && high == 0.3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_wilson), cmocka_unit_test(test_nothing), cmocka_unit_test(test_bootstrap)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
