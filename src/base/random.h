@@ -28,7 +28,7 @@ typedef struct random_stream {
 random_stream random_stream_for(uint64_t seed, const char *name, uint32_t a, uint32_t b);
 uint32_t random_next(random_stream *s);
 double random_uniform(random_stream *s);             /* [0, 1), 53 bits */
-double random_normal(random_stream *s);              /* standard normal; Box-Muller, two uniforms each */
+double random_normal(random_stream *s);              /* standard normal; Box-Muller, two uniforms each; the same bits on any CPU */
 size_t random_below(random_stream *s, size_t n);     /* 0..n-1 without bias */
 void random_shuffle(random_stream *s, size_t *items, size_t n);
 

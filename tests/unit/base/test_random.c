@@ -74,6 +74,19 @@ static void test_moments(void **state)
     assert_true(fabs(uniform / N - 0.5) < 5 * sqrt(1.0 / 12 / N));
 }
 
+static void test_normal_is_box_muller(void **state)
+{
+    (void)state;
+    random_stream s = random_stream_for(5, "normal", 0, 0), t = s;
+    for (int i = 0; i < 200000; i++) {
+        double x = random_normal(&s), u = 1.0 - random_uniform(&t), v = random_uniform(&t);
+        double radius = sqrt(-2.0 * log(u)), wanted = radius * cos(6.283185307179586476925 * v);
+        /* The argument of cos here is rounded, by up to 4.4e-16. */
+        if (!(fabs(x - wanted) <= 1e-15 * radius))
+            fail_msg("number %d is %.17g, wanted %.17g", i, x, wanted);
+    }
+}
+
 static void test_below_and_shuffle(void **state)
 {
     (void)state;
@@ -106,6 +119,7 @@ int main(void)
         cmocka_unit_test(test_a_copy_replays_and_places_differ),
         cmocka_unit_test(test_a_stream_is_the_block_function),
         cmocka_unit_test(test_moments),
+        cmocka_unit_test(test_normal_is_box_muller),
         cmocka_unit_test(test_below_and_shuffle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
