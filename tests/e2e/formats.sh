@@ -1,0 +1,23 @@
+# Every example of docs/formats.md is run.
+. tests/e2e/common.bash
+
+# block KIND: the text of the ```yaml KIND block
+block() {
+    awk -v want="\`\`\`$1" '$0 == want {on = 1; next} /^```/ {on = 0} on' docs/formats.md
+}
+
+block "yaml study" > "$work/study.yml"
+block "yaml task" > "$work/task.yml"
+block "yaml recipe" > "$work/recipe.yml"
+for f in study task recipe; do [ -s "$work/$f.yml" ] || die "docs/formats.md has no $f"; done
+"$MERGANSER" evolve "$work/study.yml" -o "$work/out" --quiet > /dev/null
+[ -f "$work/out/best/model.safetensors" ] && [ -f "$work/out/report.html" ] && [ -f "$work/out/recipe.yml" ] || die "the study's folder is not complete"
+"$MERGANSER" merge "$work/out/recipe.yml" "$work/again" --quiet > /dev/null
+cmp "$work/out/best/model.safetensors" "$work/again/model.safetensors" || die "recipe.yml does not give best/ again"
+"$MERGANSER" eval miniature/models/ja -t "$work/task.yml" --questions 4 --quiet > /dev/null
+"$MERGANSER" merge "$work/recipe.yml" "$work/merged" --quiet > /dev/null
+block sh | while read -r line; do
+    eval "${line/#merganser/\"\$MERGANSER\"} --quiet" > "$work/json" < /dev/null
+    grep -q '^{' "$work/json" || die "'$line' prints no JSON"
+done
+echo "formats: every example runs"
