@@ -141,10 +141,37 @@ void threads_run(threads *t, size_t pieces, void (*work)(void *, size_t), void *
     }
 }
 
+/* CPUs' worth of time a container may use (cgroup version 2, then 1), 0 where nothing limits it. */
+static int quota(void)
+{
+    static const char *const two = "/sys/fs/cgroup/cpu.max", *const one[] = {"/sys/fs/cgroup/cpu/cpu.cfs_quota_us",
+                                                                             "/sys/fs/cgroup/cpu/cpu.cfs_period_us"};
+    long long time = 0, period = 0;
+    FILE *f = fopen(two, "re");
+    if (f) {
+        if (fscanf(f, "%lld %lld", &time, &period) != 2)
+            time = 0;
+        fclose(f);
+    } else {
+        long long *const values[] = {&time, &period};
+        for (int i = 0; i < 2; i++) {
+            f = fopen(one[i], "re");
+            if (f && fscanf(f, "%lld", values[i]) != 1)
+                *values[i] = 0;
+            if (f)
+                fclose(f);
+        }
+    }
+    if (time <= 0 || period <= 0)
+        return 0;
+    return (int)((time + period - 1) / period < 1 << 20 ? (time + period - 1) / period : 0);
+}
+
 int threads_available(void)
 {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0)
         return 1;
-    return CPU_COUNT(&set);
+    int cpus = CPU_COUNT(&set), limit = quota();
+    return limit > 0 && limit < cpus ? limit : cpus;
 }

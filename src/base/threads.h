@@ -19,7 +19,7 @@ int threads_count(const threads *t);   /* 1 for NULL */
 /* Pieces are taken in order, one at a time, by whichever thread is free. t == NULL runs them here. Not reentrant. */
 void threads_run(threads *t, size_t pieces, void (*work)(void *context, size_t piece), void *context);
 
-/* How many CPUs this process may use. */
+/* How many CPUs this process may use, by its affinity and its container's quota. */
 int threads_available(void);
 
 #endif
