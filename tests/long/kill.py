@@ -8,7 +8,7 @@ os.chdir(root)
 kills = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 work = sys.argv[2] if len(sys.argv) > 2 else "build/kill"
 os.makedirs(work, exist_ok=True)
-study = open("miniature/study.yml").read().replace("population: 20, generations: 35", "population: 8, generations: 20").replace("questions: 64", "questions: 32")
+study = open("miniature/study.yml").read().replace("population: 20, generations: 24", "population: 8, generations: 20").replace("questions: 64", "questions: 32")
 open(f"{work}/study.yml", "w").write(study)
 
 

@@ -21,7 +21,7 @@ import importlib.metadata as meta
 print(", ".join(f"{p} {meta.version(p)}" for p in ("transformers", "torch", "mergekit", "optuna")))
 
 # A study of two generations, in the engine.
-study = open("miniature/study.yml").read().replace("population: 20, generations: 35", "population: 6, generations: 2").replace("questions: 64", "questions: 16")
+study = open("miniature/study.yml").read().replace("population: 20, generations: 24", "population: 6, generations: 2").replace("questions: 64", "questions: 16")
 open(f"{work}/study.yml", "w").write(study)
 run("evolve", f"{work}/study.yml", "-o", f"{work}/out", "--baselines", "none", "--quiet")
 
