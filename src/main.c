@@ -1,4 +1,5 @@
 /* merganser: evolutionary model merging. The table of verbs. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,6 +32,7 @@ static void print_version(void)
 int main(int argc, char **argv)
 {
     progress_catch_interrupts();
+    signal(SIGXFSZ, SIG_IGN);   /* a file-size limit is an error of write, not a death */
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         print_usage(argc < 2 ? stderr : stdout);
         return argc < 2 ? 2 : 0;
