@@ -8,25 +8,7 @@
 #ifndef ENGINE_FORWARD_H
 #define ENGINE_FORWARD_H
 
-#include "base/threads.h"
-#include "compute/backend.h"
-#include "engine/angles.h"
-#include "engine/kv.h"
-#include "model/plan.h"
-
-/* Consecutive tokens of one sequence; its table holds all positions up to first + count (kv_extend comes before). */
-typedef struct segment {
-    kv_table *table;
-    const int32_t *tokens;    /* [count], borrowed */
-    int64_t first, count;     /* positions */
-    int64_t length;           /* of the sequence, for dynamic RoPE scaling */
-} segment;
-
-typedef struct row {
-    int segment;
-    int64_t position;
-    int32_t token;
-} row;
+#include "engine/part.h"
 
 typedef struct forward {
     const plan *plan;
@@ -36,26 +18,14 @@ typedef struct forward {
     angles *angles;           /* [n_angles] one for each config of the path; owned */
     int n_angles;
     int *hop_angles;          /* [n_hops] index into angles; owned */
-    int64_t max_rows, widest; /* rows the buffers hold; floats of the widest q|k|v row */
-    /* Scratch, owned, [max_rows][...] */
-    float *x;                 /* [hidden] the residual stream, without what `pending` still brings */
-    float *pending;           /* [hidden] the last block's output */
-    float *normed;            /* [hidden] */
-    float *qkv;               /* [q | k | v] */
-    float *attended;          /* [heads * head_dim] */
-    float *gate, *up;         /* [intermediate] */
-    row *rows;
+    bool small;               /* cut steps into a part a thread */
+    part *parts;              /* [threads], owned */
+    int64_t max_rows;         /* that the buffers hold */
+    int64_t q_width, qkv_width, mlp_width;   /* floats of the widest row of each kind */
+    /* Scratch, owned, [max_rows][...]: see part.h */
+    float *x, *pending, *normed, *qkv, *attended, *gate, *up;
+    part_row *rows;
     int64_t *position, *length;
-    const float **keys, **values;   /* [segments][blocks] of the current hop; owned */
-    size_t pointer_capacity;
-    float *scores;            /* [pieces][scores_stride] attention's scratch; owned */
-    size_t scores_capacity;
-    /* The step under way */
-    enum phase phase;
-    const segment *segments;
-    int n_segments, pieces;
-    int64_t n_rows, stride;   /* stride: blocks of the longest table */
-    size_t scores_stride;
 } forward;
 
 int forward_open(forward *f, const plan *p, const backend *b, threads *pool, int64_t max_rows, error *err);
