@@ -1,0 +1,211 @@
+#include "check.h"
+
+#include "search/optimizer.h"
+
+typedef double function(const double *x, size_t n);
+
+static double sphere(const double *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i] * x[i];
+    return sum;
+}
+
+static double ellipsoid(const double *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += pow(10, 6.0 * (double)i / ((double)n - 1)) * x[i] * x[i];
+    return sum;
+}
+
+static double rosenbrock(const double *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i + 1 < n; i++)
+        sum += 100 * (x[i + 1] - x[i] * x[i]) * (x[i + 1] - x[i] * x[i]) + (1 - x[i]) * (1 - x[i]);
+    return sum;
+}
+
+/* In [0, 1]: best at the corner 0. */
+static double linear(const double *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i];
+    return sum;
+}
+
+/* In [0, 1]: every other coordinate would like to be -0.3, the rest 0.6. */
+static double beyond(const double *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += i % 2 ? (x[i] + 0.3) * (x[i] + 0.3) - 0.09 : (x[i] - 0.6) * (x[i] - 0.6);
+    return sum;
+}
+
+/* In [0, 1]: optima on both bounds and inside, axes 100 times as steep as others. */
+static double ill(const double *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double t = x[i] - (i % 3 == 0 ? 0 : i % 3 == 1 ? 0.6 : 1);
+        sum += pow(100, (double)i / ((double)n - 1)) * t * t;
+    }
+    return sum;
+}
+
+static double evaluations(const char *name, const optimizer_options *options, function *f, double target, double limit)
+{
+    error err;
+    optimizer *o = optimizer_new(name, options, &err);
+    if (!o)
+        fail_msg("%s", err.text);
+    size_t n = options->n, count = (size_t)optimizer_population(o);
+    double *x = memory_new(count * n, sizeof *x), done = 0, at = INFINITY;
+    fate *fates = memory_new(count, sizeof *fates);
+    while (done < limit && isinf(at)) {
+        optimizer_ask(o, x);
+        for (size_t i = 0; i < count; i++) {
+            for (size_t j = 0; options->low && j < n; j++)
+                if (x[i * n + j] < options->low[j] || x[i * n + j] > options->high[j])
+                    fail_msg("candidate %zu, dimension %zu is %g, outside [%g, %g]", i, j, x[i * n + j], options->low[j], options->high[j]);
+            double value = f(x + i * n, n);
+            if (value <= target && isinf(at))
+                at = done + (double)i + 1;
+            fates[i].objective = -value;
+        }
+        done += (double)count;
+        if (optimizer_tell(o, fates, &err) < 0)
+            fail_msg("%s", err.text);
+        for (size_t j = 0; options->low && j < n; j++)
+            assert_true(optimizer_mean(o)[j] >= options->low[j] && optimizer_mean(o)[j] <= options->high[j]);
+    }
+    free(x);
+    free(fates);
+    optimizer_free(o);
+    return at;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Median evaluations to 1e-8 of 15 seeds against the simulation of the specification, within 10 %. */
+static void test_as_fast_as_the_specification(void **state)
+{
+    (void)state;
+    static const struct { const char *name; function *f; double x0, sigma; int active; double median; } cases[] = {
+        {"sphere", sphere, 1, .5, 1, 1333}, {"sphere", sphere, 1, .5, 0, 1320}, {"ellipsoid", ellipsoid, 1, .5, 1, 3888},
+        {"ellipsoid", ellipsoid, 1, .5, 0, 5487}, {"Rosenbrock", rosenbrock, 0, .1, 1, 4990}, {"Rosenbrock", rosenbrock, 0, .1, 0, 5839},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        double start[10], counts[15];
+        for (int k = 0; k < 10; k++)
+            start[k] = cases[i].x0;
+        for (uint64_t seed = 0; seed < 15; seed++) {
+            optimizer_options options = {.n = 10, .start = start, .sigma = cases[i].sigma, .seed = seed, .active = cases[i].active};
+            counts[seed] = evaluations("cma-es", &options, cases[i].f, 1e-8, 60000);
+        }
+        qsort(counts, 15, sizeof *counts, ascending);
+        if (!(fabs(counts[7] - cases[i].median) <= 0.1 * cases[i].median))
+            fail_msg("%s, active %d: median %g evaluations, wanted %g within 10 %%", cases[i].name, cases[i].active, counts[7], cases[i].median);
+    }
+}
+
+static void test_optima_on_and_beyond_the_bounds_are_reached(void **state)
+{
+    (void)state;
+    enum { N = 24 };
+    static const struct { const char *name; function *f; double limit; } cases[] = {{"linear", linear, 1000}, {"beyond", beyond, 8000}, {"ill", ill, 12000}};
+    double start[N], low[N], high[N], spread[N];
+    for (int i = 0; i < N; i++) {
+        start[i] = .5;
+        low[i] = 0;
+        high[i] = 1;
+        spread[i] = 1.0 / 6;
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (uint64_t seed = 0; seed < 3; seed++) {
+            optimizer_options options = {.n = N, .start = start, .low = low, .high = high, .spread = spread, .seed = seed, .active = 1};
+            double took = evaluations("cma-es", &options, cases[i].f, 1e-6, cases[i].limit);
+            if (isinf(took))
+                fail_msg("%s, seed %llu: not there after %g evaluations", cases[i].name, (unsigned long long)seed, cases[i].limit);
+        }
+}
+
+/* Units do not matter: the same search in other units gives the same candidates in those units. */
+static void test_spread_is_a_unit(void **state)
+{
+    (void)state;
+    enum { N = 3 };
+    const double start[2][N] = {{.5, .5, .5}, {32, .5, .0625}}, spread[2][N] = {{1, 1, 1}, {64, 1, .125}};
+    optimizer *o[2];
+    error err;
+    double x[2][7 * N];
+    fate fates[7] = {0};
+    for (int k = 0; k < 2; k++)
+        o[k] = optimizer_new("cma-es", &(optimizer_options){.n = N, .start = start[k], .spread = spread[k], .sigma = .25, .seed = 9, .active = 1}, &err);
+    for (int g = 0; g < 20; g++) {
+        for (int k = 0; k < 2; k++) {
+            optimizer_ask(o[k], x[k]);
+            for (int i = 0; i < 7 * N; i++)
+                x[k][i] /= spread[k][i % N];
+        }
+        assert_memory_equal(x[0], x[1], sizeof x[0]);
+        for (int i = 0; i < 7; i++)
+            fates[i].objective = -rosenbrock(x[0] + i * N, N);
+        assert_int_equal(optimizer_tell(o[0], fates, &err), 0);
+        assert_int_equal(optimizer_tell(o[1], fates, &err), 0);
+    }
+    optimizer_free(o[0]);
+    optimizer_free(o[1]);
+}
+
+/* Noise makes CMA-ES grow its steps: they stop at half the box. */
+static void test_steps_stay_within_the_box(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"cma-es", "sep-cma-es"};
+    for (int kind = 0; kind < 2; kind++) {
+        enum { N = 5, COUNT = 8 };
+        double start[N] = {.5, .5, .5, .5, .5}, low[N] = {0}, high[N] = {1, 1, 1, 1, 1}, x[COUNT * N];
+        error err;
+        fate fates[COUNT] = {0};
+        optimizer *o = optimizer_new(names[kind], &(optimizer_options){.n = N, .start = start, .low = low, .high = high, .sigma = .3, .population = COUNT,
+                                                                       .active = 1}, &err);
+        for (int g = 0; g < 400; g++) {
+            optimizer_ask(o, x);
+            for (int i = 0; i < COUNT; i++)     /* far from the middle is good: a pull to grow without end */
+                fates[i].objective = fabs(x[i * N] - .5) + fabs(x[i * N + 1] - .5);
+            assert_int_equal(optimizer_tell(o, fates, &err), 0);
+            assert_true(optimizer_sigma(o) > 0 && optimizer_sigma(o) < 1e6);
+        }
+        optimizer_free(o);
+    }
+}
+
+static void test_separable_form_on_many_dimensions(void **state)
+{
+    (void)state;
+    enum { N = 100 };
+    double start[N];
+    for (int i = 0; i < N; i++)
+        start[i] = 1;
+    double took = evaluations("sep-cma-es", &(optimizer_options){.n = N, .start = start, .sigma = .5, .seed = 3, .active = 1}, ellipsoid, 1e-8, 60000);
+    if (!(took < 60000))
+        fail_msg("the separable ellipsoid took %g evaluations", took);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_as_fast_as_the_specification), cmocka_unit_test(test_optima_on_and_beyond_the_bounds_are_reached),
+        cmocka_unit_test(test_spread_is_a_unit), cmocka_unit_test(test_steps_stay_within_the_box), cmocka_unit_test(test_separable_form_on_many_dimensions),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
