@@ -182,7 +182,6 @@ static double question_seconds(const costs *c, double questions)
 static int measure(session *s, costs *c, error *err)
 {
     double began = progress_seconds(), first = 0, second = 0;
-    score_label(s, "a probe");
     if (merge_run(s->merger, s->recipe, s->candidate, err) != 0)
         return fail_in(err, "the merge that the search starts from");
     c->merge = progress_seconds() - began;

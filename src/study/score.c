@@ -22,6 +22,8 @@ static bool on_progress(void *context, size_t done, size_t n, const engine_stats
     (void)n;
     session *s = context;
     session_progress *p = &s->progress;
+    if (p->total == 0)      /* the probe */
+        return true;
     p->tokens_now = stats->prefill_tokens + stats->decode_tokens;
     double seconds = progress_seconds() - p->began;
     uint64_t questions = p->questions + done;

@@ -1,4 +1,6 @@
 /* Studies from their file to their table, in closed form. */
+#include <sqlite3.h>
+
 #include "world.h"
 
 static char *out_of(const char *name)
@@ -91,6 +93,31 @@ static void a_study_finds_the_optimum_and_leaves_everything(void **state)
             fail_msg("%s is missing", path);
         free(path);
     }
+    /* So does the study alone: the winner, and any trial. */
+    char *db = file_join(out, "study.db"), *best = file_join(out, "best/model.safetensors"), *exported = out_of("exported");
+    char *model = file_join(exported, "model.safetensors"), whole[2][65];
+    must(study_export(db, "best", exported, true, 1, &world_error));
+    must(file_sha256_path(best, whole[0], &world_error));
+    must(file_sha256_path(model, whole[1], &world_error));
+    assert_string_equal(whole[0], whole[1]);
+    must(study_export(db, "17", exported, true, 1, &world_error));
+    store *s = open_db(out);
+    trial *list;
+    size_t n;
+    must(store_trials(s, UINT32_MAX, false, &list, &n, &world_error));
+    checkpoint *c = checkpoint_open(exported, &world_error);
+    assert_true(((float *)checkpoint_find(c, "model.layers.0.mlp.up_proj.weight")->data)[0] == (float)list[17].x[0]);
+    assert_true(((float *)checkpoint_find(c, "model.layers.1.mlp.up_proj.weight")->data)[0] == (float)list[17].x[1]);
+    checkpoint_free(c);
+    trials_free(list, n);
+    store_close(s);
+    must(study_export(db, "mean", exported, true, 1, &world_error));
+    must_fail(study_export(db, "120", exported, true, 1, &world_error), ERROR_USAGE, "has no trial 120");
+    must_fail(study_export(db, "first", exported, true, 1, &world_error), ERROR_USAGE, "give its number");
+    free(model);
+    free(exported);
+    free(best);
+    free(db);
     /* The recipe gives best/ again, byte for byte. */
     char *yaml = file_join(out, "recipe.yml"), *again = out_of("again"), *a = file_join(out, "best/model.safetensors"), *b = file_join(again, "model.safetensors");
     recipe *r = recipe_read(yaml, &world_error);
@@ -255,6 +282,46 @@ static void what_may_not_change_is_refused_by_name(void **state)
     free(fork);
 }
 
+static void change_db(const char *out, const char *change)
+{
+    char *path = file_join(out, "study.db");
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    if (sqlite3_exec(db, change, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", change, sqlite3_errmsg(db));
+    sqlite3_close(db);
+    free(path);
+}
+
+static void a_meddled_study_is_refused_in_one_line(void **state)
+{
+    (void)state;
+    static const struct { const char *change, *part; } cases[] = {
+        {"UPDATE mg_state SET state = x'4d47'", "optimizer state"},
+        {"UPDATE mg_state SET state = substr(state, 1, length(state) - 70) || zeroblob(70)", "checksum"},
+        {"UPDATE mg_state SET generation = 9", "is not this study's"},
+        {"UPDATE mg_trials SET x = x'0000000000000000' WHERE generation = 1; UPDATE trials SET state = 'WAITING' WHERE trial_id > 4", "has 1 numbers"},
+        {"UPDATE mg_trials SET candidate = candidate + 1000 WHERE generation = 1", "(candidate 1000)"},
+        {"UPDATE trials SET state = 'FROZEN' WHERE trial_id = 6", "is FROZEN"},
+        {"DELETE FROM mg_trials WHERE trial_id = 6", "has 3 trials"},
+        {"UPDATE mg_study SET settings = '{}'", "lack what they are compared with"},
+        {"UPDATE mg_study SET settings = json_set(settings, '$.backend', 'magic')", "was begun with the kernel family 'magic'"},
+    };
+    closed_form f = closed_form_new();
+    world_write_study("meddled.yml", "population: 4, generations: 2", "baselines: none\n");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "meddled%zu", i);
+        char *out = out_of(name);
+        must(world_run("meddled.yml", &f, (study_run_options){.out = out}));
+        change_db(out, cases[i].change);
+        int status = world_run("meddled.yml", &f, (study_run_options){.out = out});
+        if (status == 0 || !strstr(world_error.text, cases[i].part))
+            fail_msg("%s: %s (expected: %s)", cases[i].change, status ? world_error.text : "accepted", cases[i].part);
+        free(out);
+    }
+}
+
 static void mistakes_are_found_before_anything_runs(void **state)
 {
     (void)state;
@@ -308,6 +375,7 @@ int main(void)
         cmocka_unit_test(ties_break_nothing),
         cmocka_unit_test(a_source_that_wins_is_said_to),
         cmocka_unit_test(what_may_not_change_is_refused_by_name),
+        cmocka_unit_test(a_meddled_study_is_refused_in_one_line),
         cmocka_unit_test(mistakes_are_found_before_anything_runs),
         cmocka_unit_test(the_population_follows_the_rule),
     };
