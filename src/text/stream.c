@@ -22,6 +22,7 @@ struct token_stream {
     size_t *left;           /* [decoder.count] how many characters each Strip behind Fuse may still drop; owned */
     string pending, out, spare;
     char *last;             /* whole: what finish returned */
+    size_t length;          /* of what was returned last */
 };
 
 /* Whether every step can work on one token at a time, or behind Fuse on one character at a time. */
@@ -170,6 +171,7 @@ static void drain(token_stream *s, bool finish)
 static const char *take(token_stream *s)
 {
     s->out.text[s->out.length] = '\0';
+    s->length = s->out.length;
     return s->out.text;
 }
 
@@ -194,10 +196,15 @@ const char *token_stream_finish(token_stream *s)
     s->out.length = 0;
     if (s->whole) {
         free(s->last);
-        s->last = tokenizer_decode(s->tokenizer, s->ids.id, s->ids.count, s->skip_special, NULL);
+        s->last = tokenizer_decode(s->tokenizer, s->ids.id, s->ids.count, s->skip_special, &s->length);
         s->ids.count = 0;
         return s->last;
     }
     drain(s, true);
     return take(s);
+}
+
+size_t token_stream_length(const token_stream *s)
+{
+    return s->length;
 }

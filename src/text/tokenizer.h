@@ -53,6 +53,7 @@ token_stream *token_stream_new(const tokenizer *t, bool skip_special);
 void token_stream_free(token_stream *s);
 const char *token_stream_add(token_stream *s, int32_t id);
 const char *token_stream_finish(token_stream *s);
+size_t token_stream_length(const token_stream *s);   /* bytes of what the last call returned: text may hold NUL */
 
 /* A digest of all that decides ids: two models can be merged or share prompts when these are equal. Hexadecimal SHA-256. */
 void tokenizer_digest(const tokenizer *t, char hex[65]);
