@@ -457,7 +457,8 @@ int engine_run(engine *e, const request *requests, size_t n, answer *answers, en
 {
     run r = {.e = e, .requests = requests, .answers = answers, .n = n};
     int64_t prefix = 0;
-    memset(answers, 0, n * sizeof *answers);
+    for (size_t i = 0; i < n; i++)
+        answers[i] = (answer){0};
     e->stats = (engine_stats){0};
     int status = n ? prepare(&r, &prefix, err) : 0;
     if (n == 0 || status != 0)

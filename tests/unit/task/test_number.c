@@ -108,7 +108,9 @@ static void test_infinity(void **state)
     check(digits, INFINITY, INFINITY);
     double score;
     error err;
-    assert_int_equal(number_paper_score(digits, json_integer(1), &score, &err), 0);
+    json_t *one = json_integer(1);
+    assert_int_equal(number_paper_score(digits, one, &score, &err), 0);
+    json_decref(one);
     assert_true(score == 0);
 }
 
