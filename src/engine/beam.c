@@ -8,8 +8,8 @@
 
 void beam_open(beam_search *s, int width, int n_stops, int max_new, int64_t vocab)
 {
-    *s = (beam_search){.width = width, .keep = width * (n_stops > 1 ? 1 + n_stops : 2), .max_new = max_new, .n_live = 1, .improvable = true,
-                       .penalty = 1, .vocab = vocab};
+    *s = (beam_search){.width = width, .keep = width * (n_stops > 1 ? 1 + n_stops : 2), .max_new = max_new, .n_live = 1,
+                       .improvable = true,                       .penalty = 1, .vocab = vocab};
     if (s->keep > vocab * width)
         s->keep = (int)(vocab * width);
     s->live = memory_new((size_t)width, sizeof *s->live);

@@ -37,7 +37,7 @@ typedef struct request {
     const int32_t *ids;            /* [n_ids] prompt; borrowed until the run ends */
     size_t n_ids;
     int max_new;                   /* tokens to generate at most; prompt + max_new must fit into the model's positions */
-    bool truncate_left;            /* drop the prompt's beginning (behind BOS) where it does not fit; else that is an error before the run */
+    bool truncate_left;            /* drop the prompt's beginning (behind BOS) where it does not fit */
     bool ignore_stops;             /* do not stop at the model's end tokens */
     const int32_t *stops; int n_stops;               /* further stop ids; with ignore_stops the only ones */
     const char *const *stop_strings; int n_stop_strings;   /* the answer's text ends before the first of them */
@@ -55,8 +55,8 @@ typedef struct hypothesis { int32_t *tokens; size_t n; double score; } hypothesi
 typedef struct answer {
     enum finish finish;
     int32_t *tokens; size_t n_tokens;   /* generated, stop token included; owned */
-    char *text;                         /* decoded without special tokens and cut before a stop string; NULL without tokenizer; owned */
-    float min_margin;                   /* smallest gap between best and second logit (after the penalty); INFINITY where none was generated or with beams */
+    char *text;                         /* without special tokens, cut before a stop string; NULL without tokenizer; owned */
+    float min_margin;                   /* smallest gap between best and second logit (after the penalty); INFINITY with none */
     double *loglik;                     /* [n_continuation] log p of each; owned */
     double loglik_sum; bool loglik_greedy;
     hypothesis *beams; int n_beams;     /* best first; owned */
@@ -76,9 +76,10 @@ typedef bool engine_progress(void *context, size_t done, size_t n, const engine_
 engine *engine_new(const plan *p, const engine_options *options, error *err);
 void engine_free(engine *e);
 
-/* Runs all requests to their ends; answers [n] are filled (zeroed first). A request that cannot fit under max_positions is an error before
- * anything runs. Logits that are not finite end that request with FINISH_NOT_FINITE. -1 only for errors of memory or use. */
-int engine_run(engine *e, const request *requests, size_t n, answer *answers, engine_progress *progress, void *context, error *err);
+/* Runs all requests to their ends; answers [n] are filled (zeroed first). A request that cannot fit under max_positions is an
+ * error before anything runs. Logits that are not finite end that request with FINISH_NOT_FINITE. -1 only for errors of memory or use. */
+int engine_run(engine *e, const request *requests, size_t n, answer *answers, engine_progress *progress, void *context,
+               error *err);
 void answers_free(answer *answers, size_t n);
 
 /* Logits of every position of one prompt, prefill kernels: out [n][vocab]. For tests and comparisons. */

@@ -26,7 +26,8 @@ static size_t hop_bytes(const plan_hop *hop)
     for (int i = 0; i < hop->n_blocks; i++) {
         const plan_block *b = &hop->blocks[i];
         if (b->kind == BLOCK_ATTENTION)
-            bytes += matrix_bytes(&b->attention.q) + matrix_bytes(&b->attention.k) + matrix_bytes(&b->attention.v) + matrix_bytes(&b->attention.o);
+            bytes += matrix_bytes(&b->attention.q) + matrix_bytes(&b->attention.k) + matrix_bytes(&b->attention.v) +
+                     matrix_bytes(&b->attention.o);
         else
             bytes += matrix_bytes(&b->mlp.gate) + matrix_bytes(&b->mlp.up) + matrix_bytes(&b->mlp.down);
     }
@@ -59,9 +60,10 @@ int forward_reserve(forward *f, int64_t rows, error *err)
     if (rows <= f->max_rows)
         return 0;
     f->max_rows = 0;
-    if (grow(&f->x, rows, hidden, err) != 0 || grow(&f->pending, rows, hidden, err) != 0 || grow(&f->normed, rows, hidden, err) != 0 ||
-        grow(&f->qkv, rows, f->qkv_width, err) != 0 || grow(&f->attended, rows, f->q_width, err) != 0 ||
-        grow(&f->gate, rows, f->mlp_width, err) != 0 || grow(&f->up, rows, f->mlp_width, err) != 0)
+    if (grow(&f->x, rows, hidden, err) != 0 || grow(&f->pending, rows, hidden, err) != 0 ||
+        grow(&f->normed, rows, hidden, err) != 0 || grow(&f->qkv, rows, f->qkv_width, err) != 0 ||
+        grow(&f->attended, rows, f->q_width, err) != 0 || grow(&f->gate, rows, f->mlp_width, err) != 0 ||
+        grow(&f->up, rows, f->mlp_width, err) != 0)
         return -1;
     f->rows = memory_grow(f->rows, (size_t)rows, sizeof *f->rows);
     f->position = memory_grow(f->position, (size_t)rows, sizeof *f->position);
@@ -133,7 +135,8 @@ static void find_angles(forward *f, const segment *segments, int n)
 }
 
 /* Segments [from, to) of the step, whose first row is `first`. */
-static void set_part(forward *f, part *p, threads *pool, enum phase phase, const segment *segments, int n, int64_t first, int64_t rows)
+static void set_part(forward *f, part *p, threads *pool, enum phase phase, const segment *segments, int n, int64_t first,
+                     int64_t rows)
 {
     int64_t hidden = f->plan->config.hidden;
     p->plan = f->plan;

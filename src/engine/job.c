@@ -12,7 +12,8 @@ static int check_ids(const int32_t *ids, size_t n, const char *what, size_t inde
 {
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= c->vocab)
-            return fail(err, ERROR_USAGE, "request %zu: token %zu of the %s is %d, the model's vocabulary has %lld", index, i, what, (int)ids[i], (long long)c->vocab);
+            return fail(err, ERROR_USAGE, "request %zu: token %zu of the %s is %d, the model's vocabulary has %lld", index, i,
+                        what, (int)ids[i], (long long)c->vocab);
     return 0;
 }
 
@@ -25,7 +26,8 @@ static int check_settings(const request *r, size_t index, bool has_tokenizer, er
     if (r->max_new > 0 && r->n_continuation > 0)
         return fail(err, ERROR_USAGE, "request %zu: either new tokens or the likelihood of a continuation, not both", index);
     if (!(r->temperature >= 0) || isinf(r->temperature) || !(r->top_p >= 0) || r->top_p > 1)
-        return fail(err, ERROR_USAGE, "request %zu: temperature %g (at least 0) or top_p %g (0 to 1) is out of range", index, (double)r->temperature, (double)r->top_p);
+        return fail(err, ERROR_USAGE, "request %zu: temperature %g (at least 0) or top_p %g (0 to 1) is out of range", index,
+                    (double)r->temperature, (double)r->top_p);
     if (!(r->repetition_penalty >= 0) || isinf(r->repetition_penalty))
         return fail(err, ERROR_USAGE, "request %zu: repetition penalty %g is out of range", index, (double)r->repetition_penalty);
     if (r->beams < 0 || r->beams > MAX_BEAMS)
@@ -51,11 +53,14 @@ int job_measure(const request *r, size_t index, const model_config *c, bool has_
         s.dropped = n - room;
         s.n_prompt = room;
     } else if (n > room) {
-        return fail(err, ERROR_USAGE, "request %zu: %lld prompt tokens and %lld more do not fit into the model's %lld positions%s", index, (long long)n,
-                    (long long)extra, (long long)limit, room > 0 ? "; shorten it, ask for fewer tokens, or set truncate: left" : "");
+        return fail(err, ERROR_USAGE,
+                    "request %zu: %lld prompt tokens and %lld more do not fit into the model's %lld positions%s", index,
+                    (long long)n, (long long)extra, (long long)limit,
+                    room > 0 ? "; shorten it, ask for fewer tokens, or set truncate: left" : "");
     }
     s.n_feed = s.n_prompt + (r->n_continuation ? extra : 0);
-    s.positions = s.n_prompt + (r->n_continuation || extra == 0 ? extra : extra - 1);   /* the last token generated is not fed either */
+    s.positions =
+        s.n_prompt + (r->n_continuation || extra == 0 ? extra : extra - 1); /* the last token generated is not fed either */
     int64_t whole = s.width > 1 ? s.n_prompt / KV_BLOCK : 0;
     s.blocks = whole + s.width * (kv_blocks(s.positions) - whole);
     *out = s;

@@ -38,7 +38,8 @@ int kv_size(kv_cache *kv, int64_t n, error *err)
 {
     if (n > kv->n_blocks) {
         if (n > INT_MAX || (size_t)n > SIZE_MAX / kv_block_bytes(kv))
-            return fail(err, ERROR_MEMORY, "%lld KV blocks of %zu bytes are more than can be addressed", (long long)n, kv_block_bytes(kv));
+            return fail(err, ERROR_MEMORY, "%lld KV blocks of %zu bytes are more than can be addressed", (long long)n,
+                        kv_block_bytes(kv));
         free(kv->memory);
         kv->n_blocks = 0;
         kv->memory = memory_try((size_t)n * kv_block_bytes(kv), "the KV cache", err);

@@ -83,7 +83,8 @@ static void rotate_row(const row_pass *pass, int64_t i)
     int64_t q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim, position = p->rows[i].position;
     int64_t at = angles_are_dynamic(a) ? p->first_row + i : position;
     float *projected = p->qkv + i * (q + 2 * kv);
-    p->backend->rope(projected, a->cosine + at * a->half, a->sine + at * a->half, (int)(c->heads + c->kv_heads), (int)c->head_dim, (int)c->head_dim);
+    p->backend->rope(projected, a->cosine + at * a->half, a->sine + at * a->half, (int)(c->heads + c->kv_heads), (int)c->head_dim,
+                     (int)c->head_dim);
     int block = p->segments[p->rows[i].segment].table->block[position / KV_BLOCK];
     int64_t inside = position % KV_BLOCK * kv;
     memcpy(kv_keys(p->kv, block, pass->hop) + inside, projected + q, (size_t)kv * sizeof(float));
@@ -208,7 +209,12 @@ void part_run(part *p)
         const plan_hop *hop = &p->plan->hops[h];
         for (int i = 0; i < hop->n_blocks; i++) {
             const plan_block *block = &hop->blocks[i];
-            run_pass((row_pass){.part = p, .each = norm_row, .norm = &block->norm, .scale = i == 0 ? hop->scale : 1, .add = add, .config = hop->config});
+            run_pass((row_pass){.part = p,
+                                .each = norm_row,
+                                .norm = &block->norm,
+                                .scale = i == 0 ? hop->scale : 1,
+                                .add = add,
+                                .config = hop->config});
             if (block->kind == BLOCK_ATTENTION)
                 run_attention(p, block, hop->config, h);
             else

@@ -29,7 +29,8 @@ typedef struct sampling {
     uint32_t question, position;
 } sampling;
 
-/* The token; *margin is the gap between the best and the second logit. Every logit must be finite. logits [n] may be overwritten. */
+/* The token; *margin is the gap between the best and the second logit. Every logit must be finite. logits [n] may be
+ * overwritten. */
 int32_t sample_token(const backend *b, const sampling *how, float *logits, int64_t n, float *margin);
 
 #endif

@@ -24,8 +24,8 @@ void transcript_close(transcript *t);
 bool transcript_add(transcript *t, int32_t token);
 bool transcript_finish(transcript *t);    /* the rest of an unfinished character */
 
-/* The text of an ended answer: all tokens decoded at once, as transformers has it, and cut before the first stop string. It differs from
- * what was shown only in bytes that make no character. free() it; NULL without tokenizer. `found`: a stop string was. */
+/* The text of an ended answer: all tokens decoded at once, as transformers has it, and cut before the first stop string.
+ * It differs from what was shown only in bytes that make no character. free() it; NULL without tokenizer. `found`: a stop string was. */
 char *transcript_text(const transcript *t, const tokenizer *words, const int32_t *tokens, size_t n, bool *found);
 
 /* What can be shown and was not yet: holds back what may be the beginning of a stop string, unless `final`. NULL: nothing.

@@ -11,7 +11,7 @@
 typedef struct architecture {
     const char *type;               /* model_type */
     const char *class_name;         /* architectures[0] */
-    model_config defaults;          /* what transformers assumes for keys that config.json does not have; kv_heads 0: as many as heads */
+    model_config defaults;          /* what transformers assumes for missing keys; kv_heads 0: as many as heads */
     bool has_window, has_biases;    /* whether sliding_window, attention_bias and mlp_bias mean anything to it */
     /* Tensor names; %d is the layer. A bias is named like its weight. */
     const char *embedding, *final_norm, *head;

@@ -64,17 +64,27 @@ static int read_yarn(const json_t *scaling, const char *name, rope_config *r, er
 {
     double m = 0, m_all = 0;
     if (json_want_real(scaling, "attention_factor", name, &r->attention_factor, err) != 0 ||
-        json_want_real(scaling, "beta_fast", name, &r->beta_fast, err) != 0 || json_want_real(scaling, "beta_slow", name, &r->beta_slow, err) != 0 ||
-        json_want_real(scaling, "mscale", name, &m, err) != 0 || json_want_real(scaling, "mscale_all_dim", name, &m_all, err) != 0 ||
+        json_want_real(scaling, "beta_fast", name, &r->beta_fast, err) != 0 ||
+        json_want_real(scaling, "beta_slow", name, &r->beta_slow, err) != 0 ||
+        json_want_real(scaling, "mscale", name, &m, err) != 0 ||
+        json_want_real(scaling, "mscale_all_dim", name, &m_all, err) != 0 ||
         json_want_bool(scaling, "truncate", name, &r->truncate, err) != 0)
         return -1;
     r->beta_fast = r->beta_fast == 0 ? 32 : r->beta_fast;
     r->beta_slow = r->beta_slow == 0 ? 1 : r->beta_slow;
-    const struct { const char *name; double value, low; } numbers[] = {{"beta_fast", r->beta_fast, 1e-6}, {"beta_slow", r->beta_slow, 1e-6},
-        {"attention_factor", r->attention_factor, 0}, {"mscale", m, 0}, {"mscale_all_dim", m_all, 0}, {"rope_theta of yarn", r->theta, 1.0001}};
+    const struct {
+        const char *name;
+        double value, low;
+    } numbers[] = {{"beta_fast", r->beta_fast, 1e-6},
+                   {"beta_slow", r->beta_slow, 1e-6},
+                   {"attention_factor", r->attention_factor, 0},
+                   {"mscale", m, 0},
+                   {"mscale_all_dim", m_all, 0},
+                   {"rope_theta of yarn", r->theta, 1.0001}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (numbers[i].value < numbers[i].low || (numbers[i].value > 1e6 && i < 5))
-            return fail(err, ERROR_FORMAT, "%s: '%s' is %g, outside [%g, 1e6]", name, numbers[i].name, numbers[i].value, numbers[i].low);
+            return fail(err, ERROR_FORMAT, "%s: '%s' is %g, outside [%g, 1e6]", name, numbers[i].name, numbers[i].value,
+                        numbers[i].low);
     if (r->attention_factor == 0 && m > 0 && m_all > 0)
         r->attention_factor = mscale(r->factor, m) / mscale(r->factor, m_all);
     return 0;
@@ -86,7 +96,8 @@ static int read_llama3(const json_t *scaling, const char *name, rope_config *r, 
         json_want_real(scaling, "high_freq_factor", name, &r->high_freq, err) != 0)
         return -1;
     if (!(r->low_freq > 0) || !(r->high_freq > r->low_freq))
-        return fail(err, ERROR_FORMAT, "%s: llama3 rope scaling needs 0 < low_freq_factor (%g) < high_freq_factor (%g)", name, r->low_freq, r->high_freq);
+        return fail(err, ERROR_FORMAT, "%s: llama3 rope scaling needs 0 < low_freq_factor (%g) < high_freq_factor (%g)", name,
+                    r->low_freq, r->high_freq);
     return 0;
 }
 
@@ -98,7 +109,8 @@ static int find_rope_kind(const char *text, const char *name, enum rope_kind *ki
             *kind = (enum rope_kind)i;
             return 0;
         }
-    return fail(err, ERROR_UNSUPPORTED, "%s: rope type '%.40s' is not known; known are default, linear, dynamic, llama3, yarn", name, text);
+    return fail(err, ERROR_UNSUPPORTED, "%s: rope type '%.40s' is not known; known are default, linear, dynamic, llama3, yarn",
+                name, text);
 }
 
 /* rope_parameters as transformers 5 writes it, or rope_theta beside rope_scaling. */
@@ -113,15 +125,18 @@ static int read_rope(const json_t *json, const char *name, model_config *c, erro
     if (scaling && !json_is_object(scaling))
         return fail(err, ERROR_FORMAT, "%s: the rope scaling should be an object", name);
     if (json_object_get(scaling, "full_attention"))
-        return fail(err, ERROR_UNSUPPORTED, "%s: rope parameters that differ between layers are not known for '%s'", name, c->type);
+        return fail(err, ERROR_UNSUPPORTED, "%s: rope parameters that differ between layers are not known for '%s'", name,
+                    c->type);
     const char *kind = "default";
     double partial = 1;
     r->truncate = true;
     r->original_positions = c->max_positions;
-    if (json_want_real(json, "rope_theta", name, &r->theta, err) != 0 || json_want_real(scaling, "rope_theta", name, &r->theta, err) != 0 ||
+    if (json_want_real(json, "rope_theta", name, &r->theta, err) != 0 ||
+        json_want_real(scaling, "rope_theta", name, &r->theta, err) != 0 ||
         json_want_text(scaling, "type", name, &kind, err) != 0 || json_want_text(scaling, "rope_type", name, &kind, err) != 0 ||
         json_want_real(json, "partial_rotary_factor", name, &partial, err) != 0 ||
-        json_want_real(scaling, "partial_rotary_factor", name, &partial, err) != 0 || find_rope_kind(kind, name, &r->kind, err) != 0)
+        json_want_real(scaling, "partial_rotary_factor", name, &partial, err) != 0 ||
+        find_rope_kind(kind, name, &r->kind, err) != 0)
         return -1;
     if (!(r->theta >= 1) || r->theta > 1e18)
         return fail(err, ERROR_FORMAT, "%s: 'rope_theta' is %g, outside [1, 1e18]", name, r->theta);
@@ -140,7 +155,8 @@ static int read_rope(const json_t *json, const char *name, model_config *c, erro
     if (!(r->factor >= 1) || r->factor > 1e6)
         return fail(err, ERROR_FORMAT, "%s: rope scaling '%s' needs a factor in [1, 1e6], not %g", name, kind, r->factor);
     if (r->kind == ROPE_DYNAMIC && c->head_dim < 4)
-        return fail(err, ERROR_FORMAT, "%s: dynamic rope scaling needs a head_dim of at least 4, not %lld", name, (long long)c->head_dim);
+        return fail(err, ERROR_FORMAT, "%s: dynamic rope scaling needs a head_dim of at least 4, not %lld", name,
+                    (long long)c->head_dim);
     if (r->kind == ROPE_LLAMA3)
         return read_llama3(scaling, name, r, err);
     return r->kind == ROPE_YARN ? read_yarn(scaling, name, r, err) : 0;
@@ -161,20 +177,23 @@ static int read_sizes(const json_t *json, const char *name, bool nested, model_c
     else if (want_size(json, "num_key_value_heads", name, true, MAX_SIZE, &c->kv_heads, err) != 0)
         return -1;
     if (c->heads % c->kv_heads != 0)
-        return fail(err, ERROR_FORMAT, "%s: %lld attention heads are not a multiple of %lld key-value heads", name, (long long)c->heads, (long long)c->kv_heads);
+        return fail(err, ERROR_FORMAT, "%s: %lld attention heads are not a multiple of %lld key-value heads", name,
+                    (long long)c->heads, (long long)c->kv_heads);
     c->head_dim = 0;
     if (want_size(json, "head_dim", name, true, MAX_HEAD_DIM, &c->head_dim, err) != 0)
         return -1;
     if (c->head_dim == 0) {
         if (c->hidden % c->heads != 0)
-            return fail(err, ERROR_FORMAT, "%s: hidden_size %lld is not a multiple of %lld attention heads and head_dim is missing", name,
+            return fail(err, ERROR_FORMAT,
+                        "%s: hidden_size %lld is not a multiple of %lld attention heads and head_dim is missing", name,
                         (long long)c->hidden, (long long)c->heads);
         c->head_dim = c->hidden / c->heads;
     }
     if (c->head_dim % 2 != 0 || c->head_dim > MAX_HEAD_DIM)
         return fail(err, ERROR_FORMAT, "%s: head_dim %lld is odd or above %d", name, (long long)c->head_dim, MAX_HEAD_DIM);
     if (c->heads * c->head_dim > MAX_SIZE)
-        return fail(err, ERROR_FORMAT, "%s: %lld heads of %lld are more than %lld columns", name, (long long)c->heads, (long long)c->head_dim, (long long)MAX_SIZE);
+        return fail(err, ERROR_FORMAT, "%s: %lld heads of %lld are more than %lld columns", name, (long long)c->heads,
+                    (long long)c->head_dim, (long long)MAX_SIZE);
     return 0;
 }
 
@@ -182,15 +201,18 @@ static int read_rest(const json_t *json, const char *name, const architecture *a
 {
     const char *activation = "silu";
     int64_t bos = c->bos;
-    if (json_want_text(json, "hidden_act", name, &activation, err) != 0 || json_want_real(json, "rms_norm_eps", name, &c->norm_eps, err) != 0 ||
-        json_want_bool(json, "tie_word_embeddings", name, &c->tied, err) != 0 || json_want_int(json, "bos_token_id", name, -1, INT32_MAX, &bos, err) != 0)
+    if (json_want_text(json, "hidden_act", name, &activation, err) != 0 ||
+        json_want_real(json, "rms_norm_eps", name, &c->norm_eps, err) != 0 ||
+        json_want_bool(json, "tie_word_embeddings", name, &c->tied, err) != 0 ||
+        json_want_int(json, "bos_token_id", name, -1, INT32_MAX, &bos, err) != 0)
         return -1;
     c->bos = json_is_null(json_object_get(json, "bos_token_id")) ? -1 : (int32_t)bos;
     if (strcmp(activation, "silu") != 0 && strcmp(activation, "swish") != 0)
         return fail(err, ERROR_UNSUPPORTED, "%s: hidden_act '%.40s' is not known for '%s', only silu", name, activation, c->type);
     if (!(c->norm_eps >= 0) || c->norm_eps > 1)
         return fail(err, ERROR_FORMAT, "%s: 'rms_norm_eps' is %g, outside [0, 1]", name, c->norm_eps);
-    if (a->has_biases && (json_want_bool(json, "attention_bias", name, &c->attention_bias, err) != 0 || json_want_bool(json, "mlp_bias", name, &c->mlp_bias, err) != 0))
+    if (a->has_biases && (json_want_bool(json, "attention_bias", name, &c->attention_bias, err) != 0 ||
+                          json_want_bool(json, "mlp_bias", name, &c->mlp_bias, err) != 0))
         return -1;
     if (a->has_window && json_is_null(json_object_get(json, "sliding_window")))
         c->window = 0;
@@ -222,7 +244,8 @@ int config_read(const json_t *json, const char *name, model_config *out, error *
         return fail(err, ERROR_FORMAT, "%s: names no model_type", name);
     const architecture *a = architecture_find(type, class_name);
     if (!a)
-        return fail(err, ERROR_UNSUPPORTED, "%s: model type '%.60s' is not known; known are %s", name, type ? type : class_name, architecture_list());
+        return fail(err, ERROR_UNSUPPORTED, "%s: model type '%.60s' is not known; known are %s", name, type ? type : class_name,
+                    architecture_list());
     model_config config = a->defaults;
     if (read_sizes(c, name, nested, &config, err) != 0 || read_rest(c, name, a, &config, err) != 0)
         return -1;

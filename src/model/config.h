@@ -39,17 +39,19 @@ typedef struct model_config {
 
 /* Reads a parsed config.json; `name` is what errors call it. Every size is checked (1..2^24, heads divisible by
  * kv_heads, layers <= 10,000 ...). An architecture that is not in the table: ERROR_UNSUPPORTED with the list of those known.
- * hidden_size, num_hidden_layers and the like may be missing (and take the model type's defaults) only in a nested text_config. */
+ * hidden_size, num_hidden_layers and the like may be missing (and take the model type's defaults) only in a
+ * nested text_config. */
 int config_read(const json_t *json, const char *name, model_config *out, error *err);
 
-/* The most positions a sequence may have: max_positions, or none to speak of under dynamic scaling, which grows with the sequence. */
+/* The most positions a sequence may have: max_positions, or none to speak of under dynamic scaling. */
 int64_t config_position_limit(const model_config *config);
 
 /* Adds eos_token_id of FOLDER/generation_config.json, where there is one, to out->stops. */
 int config_read_generation(const char *folder, model_config *out, error *err);
 
 /* What differs between two configs where it matters for a merge (rope_theta, window, eps, head counts, ...):
- * one line "rope_theta 10000 / 1000000; sliding_window 4096 / none", or "" ; into out [size]. Returns whether anything differs. */
+ * one line "rope_theta 10000 / 1000000; sliding_window 4096 / none", or ""; into out [size].
+ * Returns whether anything differs. */
 bool config_differences(const model_config *a, const model_config *b, char *out, size_t size);
 
 #endif

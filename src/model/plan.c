@@ -35,11 +35,13 @@ static const tensor *find(const builder *b, const char *name, int64_t n, int64_t
     }
     if (k ? t->rank != 2 || t->shape[0] != n || t->shape[1] != k : t->rank != 1 || t->shape[0] != n) {
         snprintf(want, sizeof want, k ? "[%lld, %lld]" : "[%lld]", (long long)n, (long long)k);
-        fail(b->err, ERROR_FORMAT, "%s: tensor '%s' has shape %s where config.json implies %s", b->checkpoint->name, name, tensor_shape_text(t, have), want);
+        fail(b->err, ERROR_FORMAT, "%s: tensor '%s' has shape %s where config.json implies %s", b->checkpoint->name, name,
+             tensor_shape_text(t, have), want);
         return NULL;
     }
     if (!dtype_is_float(t->dtype)) {
-        fail(b->err, ERROR_UNSUPPORTED, "%s: tensor '%s' is %s; weights to run must be F32, F16 or BF16", b->checkpoint->name, name, dtype_name(t->dtype));
+        fail(b->err, ERROR_UNSUPPORTED, "%s: tensor '%s' is %s; weights to run must be F32, F16 or BF16", b->checkpoint->name,
+             name, dtype_name(t->dtype));
         return NULL;
     }
     return t;
@@ -92,10 +94,12 @@ static int bind_mlp(const builder *b, const architecture *a, const model_config 
     bool bias = c->mlp_bias;
     block->kind = BLOCK_MLP;
     if (bind_vector(b, layer_name(b, a->mlp_norm, layer), c->hidden, &block->norm) != 0 ||
-        bind_matrix(b, layer_name(b, a->gate, layer), c->intermediate, c->hidden, bias, &block->mlp.gate, &block->mlp.gate_bias) != 0 ||
+        bind_matrix(b, layer_name(b, a->gate, layer), c->intermediate, c->hidden, bias, &block->mlp.gate,
+                    &block->mlp.gate_bias) != 0 ||
         bind_matrix(b, layer_name(b, a->up, layer), c->intermediate, c->hidden, bias, &block->mlp.up, &block->mlp.up_bias) != 0)
         return -1;
-    return bind_matrix(b, layer_name(b, a->down, layer), c->hidden, c->intermediate, bias, &block->mlp.down, &block->mlp.down_bias);
+    return bind_matrix(b, layer_name(b, a->down, layer), c->hidden, c->intermediate, bias, &block->mlp.down,
+                       &block->mlp.down_bias);
 }
 
 static int bind_ends(const builder *b, const architecture *a, plan *p)
@@ -119,10 +123,13 @@ plan *plan_build(const checkpoint *c, error *err)
         fail(err, ERROR_FORMAT, "%s: has no config.json", c->name);
         return NULL;
     }
-    builder b = {.checkpoint = c, .prefix = checkpoint_find(c, NESTED_PREFIX "model.embed_tokens.weight") ? NESTED_PREFIX : "", .err = err};
+    builder b = {.checkpoint = c,
+                 .prefix = checkpoint_find(c, NESTED_PREFIX "model.embed_tokens.weight") ? NESTED_PREFIX : "",
+                 .err = err};
     plan *p = memory_new(1, sizeof *p);
     char *name = memory_print("%s: config.json", c->name);
-    if (config_read(c->config, name, &p->config, err) != 0 || (c->folder && config_read_generation(c->folder, &p->config, err) != 0))
+    if (config_read(c->config, name, &p->config, err) != 0 ||
+        (c->folder && config_read_generation(c->folder, &p->config, err) != 0))
         goto failed;
     const architecture *a = architecture_find(p->config.type, NULL);
     if (bind_ends(&b, a, p) != 0)
@@ -132,7 +139,8 @@ plan *plan_build(const checkpoint *c, error *err)
         plan_hop *hop = &p->hops[p->n_hops++];
         *hop = (plan_hop){.layer = layer, .scale = 1, .config = &p->config, .n_blocks = 2};
         hop->blocks = memory_new(2, sizeof *hop->blocks);
-        if (bind_attention(&b, a, &p->config, layer, &hop->blocks[0]) != 0 || bind_mlp(&b, a, &p->config, layer, &hop->blocks[1]) != 0)
+        if (bind_attention(&b, a, &p->config, layer, &hop->blocks[0]) != 0 ||
+            bind_mlp(&b, a, &p->config, layer, &hop->blocks[1]) != 0)
             goto failed;
     }
     plan_refresh(p);

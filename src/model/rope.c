@@ -61,7 +61,8 @@ double rope_frequencies(const model_config *config, int64_t length, double *freq
     int64_t n = config->head_dim / 2;
     double theta = r->theta;
     if (r->kind == ROPE_DYNAMIC && length > r->original_positions) {
-        double dims = (double)config->head_dim, stretch = r->factor * (double)length / (double)r->original_positions - (r->factor - 1);
+        double dims = (double)config->head_dim,
+               stretch = r->factor * (double)length / (double)r->original_positions - (r->factor - 1);
         theta *= scalar_pow64(stretch, dims / (dims - 2));
     }
     default_frequencies(theta, n, frequency);

@@ -111,7 +111,8 @@ static void add_check(test *t, bool beam, const json_t *expected, const request 
 /* All requests of one precision; `which` is "f32" or "bf16w". */
 static void collect(test *t, const char *which)
 {
-    const json_t *cases = json_object_get(t->golden, "cases"), *results = json_object_get(json_object_get(t->golden, "results"), which);
+    const json_t *cases = json_object_get(t->golden, "cases"),
+                 *results = json_object_get(json_object_get(t->golden, "results"), which);
     t->n_checks = 0;
     for (size_t i = 0; i < json_array_size(results); i++) {
         const json_t *one = json_array_get(cases, i), *value;
@@ -187,7 +188,8 @@ static bool compare(const char *name, const char *what, const check *c, const an
     return true;
 }
 
-static bool compare_logits(test *t, engine *e, const char *what, const int32_t *ids, size_t n, int64_t vocab, const tensor *expected, error *err)
+static bool compare_logits(test *t, engine *e, const char *what, const int32_t *ids, size_t n, int64_t vocab,
+                           const tensor *expected, error *err)
 {
     /* a vector: of the last position alone */
     int64_t rows = expected->rank == 1 ? 1 : expected->shape[0];
@@ -206,8 +208,9 @@ static bool compare_logits(test *t, engine *e, const char *what, const int32_t *
         if (!(fabsf(have[i] - want[i]) <= fabsf(have[worst] - want[worst])))
             worst = i;
     if (good && !(fabsf(have[worst] - want[worst]) <= LOGIT_TOLERANCE)) {
-        golden_mismatch(t->name, "%s: position %lld, token %lld: logit %.9g, expected %.9g, tolerance %g", what, (long long)(worst / vocab),
-                        (long long)(worst % vocab), (double)have[worst], (double)want[worst], LOGIT_TOLERANCE);
+        golden_mismatch(t->name, "%s: position %lld, token %lld: logit %.9g, expected %.9g, tolerance %g", what,
+                        (long long)(worst / vocab), (long long)(worst % vocab), (double)have[worst], (double)want[worst],
+                        LOGIT_TOLERANCE);
         good = false;
     }
     free(out);
@@ -302,14 +305,15 @@ static checkpoint *open_weights(const test *t, const char *which, error *err)
 /* config.legacy.json says the same model in the words of transformers 4. */
 static void run_legacy(test *t)
 {
-    char *new_path = file_join(t->folder, "model/config.json"), *old_path = file_join(t->folder, "model/config.legacy.json"), text[512];
+    char *new_path = file_join(t->folder, "model/config.json"), *old_path = file_join(t->folder, "model/config.legacy.json"),
+         text[512];
     error err = {0};
     if (t->plain && file_exists(old_path)) {
         json_t *a = json_read(new_path, 0, &err), *b = json_read(old_path, 0, &err);
         model_config x = {0}, y = {0};
         bool read = a && b && config_read(a, "config.json", &x, &err) == 0 && config_read(b, "config.legacy.json", &y, &err) == 0;
-        bool same = read && !config_differences(&x, &y, text, sizeof text) && x.vocab == y.vocab && x.bos == y.bos && x.n_stops == y.n_stops &&
-                    memcmp(x.stops, y.stops, sizeof x.stops) == 0;
+        bool same = read && !config_differences(&x, &y, text, sizeof text) && x.vocab == y.vocab && x.bos == y.bos &&
+                    x.n_stops == y.n_stops && memcmp(x.stops, y.stops, sizeof x.stops) == 0;
         if (!same)
             golden_mismatch(t->name, "config.legacy.json: %s", read ? text : err.text);
         count(t, false, same);

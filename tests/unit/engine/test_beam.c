@@ -8,8 +8,11 @@
 
 #define VOCAB 5
 
-static const float follows[VOCAB][VOCAB] = {
-    {0.1f, 1.2f, -0.3f, 0.4f, 0.0f}, {0.9f, -0.5f, 0.7f, 0.2f, 0.3f}, {-0.2f, 0.6f, 0.5f, 1.1f, -0.9f}, {0.8f, 0.35f, -0.4f, -0.1f, 0.65f}, {1.0f, 0.15f, 0.25f, -0.6f, 0.55f}};
+static const float follows[VOCAB][VOCAB] = {{0.1f, 1.2f, -0.3f, 0.4f, 0.0f},
+                                            {0.9f, -0.5f, 0.7f, 0.2f, 0.3f},
+                                            {-0.2f, 0.6f, 0.5f, 1.1f, -0.9f},
+                                            {0.8f, 0.35f, -0.4f, -0.1f, 0.65f},
+                                            {1.0f, 0.15f, 0.25f, -0.6f, 0.55f}};
 
 static double log_p(int from, int to)
 {
@@ -87,6 +90,7 @@ static void test_penalty(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_finds_everything), cmocka_unit_test(test_stops), cmocka_unit_test(test_penalty)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_finds_everything), cmocka_unit_test(test_stops),
+                                       cmocka_unit_test(test_penalty)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

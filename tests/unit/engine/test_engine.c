@@ -75,7 +75,8 @@ static void test_lengths_and_stops(void **state)
         if (fresh)
             break;
     }
-    answer stopped = run_one(&w, (request){PROMPT, .max_new = 20, .ignore_stops = true, .stops = &whole.tokens[at], .n_stops = 1});
+    answer stopped =
+        run_one(&w, (request){PROMPT, .max_new = 20, .ignore_stops = true, .stops = &whole.tokens[at], .n_stops = 1});
     assert_true(stopped.finish == FINISH_STOP_TOKEN);
     assert_int_equal(stopped.n_tokens, at + 1);
     assert_memory_equal(stopped.tokens, whole.tokens, (at + 1) * sizeof(int32_t));
@@ -146,13 +147,15 @@ static void test_refusals(void **state)
     int32_t *longest = memory_new(300, sizeof *longest);
     const char *const stop[] = {"x"};
     refused(&w, (request){.max_new = 1}, ERROR_USAGE, "the prompt is empty");
-    refused(&w, (request){.ids = bad, .n_ids = 2, .max_new = 1}, ERROR_USAGE, "token 1 of the prompt is 40, the model's vocabulary has 40");
+    refused(&w, (request){.ids = bad, .n_ids = 2, .max_new = 1}, ERROR_USAGE,
+            "token 1 of the prompt is 40, the model's vocabulary has 40");
     refused(&w, (request){PROMPT, .continuation = low, .n_continuation = 1}, ERROR_USAGE, "token 0 of the continuation is -1");
     refused(&w, (request){PROMPT, .continuation = prompt, .n_continuation = 1, .max_new = 2}, ERROR_USAGE, "not both");
     refused(&w, (request){PROMPT, .max_new = -1}, ERROR_USAGE, "-1 new tokens");
     refused(&w, (request){PROMPT, .max_new = 1, .temperature = NAN}, ERROR_USAGE, "temperature");
     refused(&w, (request){PROMPT, .max_new = 1, .beams = 3, .temperature = 1}, ERROR_USAGE, "beam search does not sample");
-    refused(&w, (request){.ids = longest, .n_ids = 250, .max_new = 7}, ERROR_USAGE, "250 prompt tokens and 7 more do not fit into the model's 256 positions");
+    refused(&w, (request){.ids = longest, .n_ids = 250, .max_new = 7}, ERROR_USAGE,
+            "250 prompt tokens and 7 more do not fit into the model's 256 positions");
     refused(&w, (request){PROMPT, .max_new = 300, .truncate_left = true}, ERROR_USAGE, "300 more do not fit");
     /* one block of 32 positions takes 8192 bytes */
     refused(&w, (request){PROMPT, .max_new = 200, .beams = 4}, ERROR_MEMORY, "--memory");
@@ -279,8 +282,10 @@ static void test_not_finite(void **state)
     (void)state;
     world w = world_new((tiny){0}, (engine_options){0});
     const int32_t poison[] = {1, 5, 39, 30}, clean[] = {1, 5, 9, 30};
-    request r[4] = {{.ids = clean, .n_ids = 4, .max_new = 6, .ignore_stops = true}, {.ids = poison, .n_ids = 4, .max_new = 6, .ignore_stops = true},
-                    {.ids = poison, .n_ids = 4, .max_new = 6, .beams = 3}, {.ids = poison, .n_ids = 4, .continuation = clean, .n_continuation = 3}};
+    request r[4] = {{.ids = clean, .n_ids = 4, .max_new = 6, .ignore_stops = true},
+                    {.ids = poison, .n_ids = 4, .max_new = 6, .ignore_stops = true},
+                    {.ids = poison, .n_ids = 4, .max_new = 6, .beams = 3},
+                    {.ids = poison, .n_ids = 4, .continuation = clean, .n_continuation = 3}};
     answer before[4], after[4];
     error err = {0};
     assert_int_equal(engine_run(w.engine, r, 4, before, NULL, NULL, &err), 0);
@@ -304,17 +309,19 @@ static void test_not_finite(void **state)
 static void test_scale_of_a_hop(void **state)
 {
     (void)state;
-    /* folded into the tensor before it (powers of two, so exactly): hop 0's scale into the embeddings, hop 1's into hop 0's down_proj */
+    /* Powers of two fold exactly: hop 0's scale into the embeddings, hop 1's into hop 0's down_proj. */
     world scaled = world_new((tiny){.wide = true}, (engine_options){0});
     world folded = world_new((tiny){.wide = true}, (engine_options){0});
     scaled.plan->hops[0].scale = 0.5f;
     scaled.plan->hops[1].scale = 4;
-    float *e = checkpoint_find(folded.checkpoint, "model.embed_tokens.weight")->data, *d = checkpoint_find(folded.checkpoint, "model.layers.0.mlp.down_proj.weight")->data;
+    float *e = checkpoint_find(folded.checkpoint, "model.embed_tokens.weight")->data,
+          *d = checkpoint_find(folded.checkpoint, "model.layers.0.mlp.down_proj.weight")->data;
     for (int i = 0; i < 40 * 32; i++)
         e[i] *= 0.5f;
     for (int i = 0; i < 32 * 48; i++)
         d[i] *= 4;
-    answer a = run_one(&scaled, (request){PROMPT, .max_new = 12, .ignore_stops = true}), b = run_one(&folded, (request){PROMPT, .max_new = 12, .ignore_stops = true});
+    answer a = run_one(&scaled, (request){PROMPT, .max_new = 12, .ignore_stops = true}),
+           b = run_one(&folded, (request){PROMPT, .max_new = 12, .ignore_stops = true});
     same_answer(&a, &b);
     answers_free(&a, 1);
     answers_free(&b, 1);
@@ -350,9 +357,9 @@ static int close_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lengths_and_stops), cmocka_unit_test(test_text), cmocka_unit_test(test_refusals), cmocka_unit_test(test_truncation),
-        cmocka_unit_test(test_likelihood), cmocka_unit_test(test_interruption), cmocka_unit_test(test_not_finite), cmocka_unit_test(test_scale_of_a_hop),
-        cmocka_unit_test(test_kv_bytes),
+        cmocka_unit_test(test_lengths_and_stops), cmocka_unit_test(test_text),           cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_truncation),        cmocka_unit_test(test_likelihood),     cmocka_unit_test(test_interruption),
+        cmocka_unit_test(test_not_finite),        cmocka_unit_test(test_scale_of_a_hop), cmocka_unit_test(test_kv_bytes),
     };
     return cmocka_run_group_tests(tests, open_words, close_words);
 }

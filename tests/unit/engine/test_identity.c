@@ -27,7 +27,12 @@ static questions *make_questions(void)
             memcpy(q->ids[i], q->ids[i - 1], sizeof q->ids[i]);
             n = q->request[i - 1].n_ids;
         }
-        q->request[i] = (request){.ids = q->ids[i], .n_ids = n, .max_new = 3 + (int)random_below(&s, 30), .ignore_stops = i % 2, .question = (uint32_t)i, .seed = 3};
+        q->request[i] = (request){.ids = q->ids[i],
+                                  .n_ids = n,
+                                  .max_new = 3 + (int)random_below(&s, 30),
+                                  .ignore_stops = i % 2,
+                                  .question = (uint32_t)i,
+                                  .seed = 3};
         if (i % 8 == 1)
             q->request[i].temperature = 0.9f;
         if (i % 8 == 2)
@@ -49,15 +54,18 @@ static questions *make_questions(void)
 
 static void same(const answer *a, const answer *b, int i, const char *what)
 {
-    bool good = a->finish == b->finish && a->n_tokens == b->n_tokens && memcmp(a->tokens, b->tokens, a->n_tokens * sizeof *a->tokens) == 0 &&
-                memcmp(&a->min_margin, &b->min_margin, sizeof a->min_margin) == 0 && memcmp(&a->loglik_sum, &b->loglik_sum, sizeof a->loglik_sum) == 0 &&
-                a->loglik_greedy == b->loglik_greedy && a->n_beams == b->n_beams;
+    bool good = a->finish == b->finish && a->n_tokens == b->n_tokens &&
+                memcmp(a->tokens, b->tokens, a->n_tokens * sizeof *a->tokens) == 0 &&
+                memcmp(&a->min_margin, &b->min_margin, sizeof a->min_margin) == 0 &&
+                memcmp(&a->loglik_sum, &b->loglik_sum, sizeof a->loglik_sum) == 0 && a->loglik_greedy == b->loglik_greedy &&
+                a->n_beams == b->n_beams;
     for (int k = 0; good && k < a->n_beams; k++)
-        good = a->beams[k].n == b->beams[k].n && memcmp(a->beams[k].tokens, b->beams[k].tokens, a->beams[k].n * sizeof(int32_t)) == 0 &&
+        good = a->beams[k].n == b->beams[k].n &&
+               memcmp(a->beams[k].tokens, b->beams[k].tokens, a->beams[k].n * sizeof(int32_t)) == 0 &&
                memcmp(&a->beams[k].score, &b->beams[k].score, sizeof(double)) == 0;
     if (!good)
-        fail_msg("%s: question %d answers otherwise: margin %.9g and %.9g, loglik %.17g and %.17g", what, i, (double)a->min_margin, (double)b->min_margin,
-                 a->loglik_sum, b->loglik_sum);
+        fail_msg("%s: question %d answers otherwise: margin %.9g and %.9g, loglik %.17g and %.17g", what, i,
+                 (double)a->min_margin, (double)b->min_margin, a->loglik_sum, b->loglik_sum);
 }
 
 static void run(const plan *p, const engine_options *options, const request *requests, answer *answers, engine_stats *stats)
@@ -136,7 +144,11 @@ static void test_mistral(void **state)
 static void test_window_and_odd_sizes(void **state)
 {
     (void)state;
-    check_model((tiny){.hidden = 44, .intermediate = 51, .head_dim = 10, .wide = true, .more = ",\"sliding_window\":37,\"max_position_embeddings\":128"});
+    check_model((tiny){.hidden = 44,
+                       .intermediate = 51,
+                       .head_dim = 10,
+                       .wide = true,
+                       .more = ",\"sliding_window\":37,\"max_position_embeddings\":128"});
 }
 
 /* The logits of a position do not depend on what follows it, nor on where a prompt is cut into steps. */
@@ -169,6 +181,7 @@ static void test_logits(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mistral), cmocka_unit_test(test_window_and_odd_sizes), cmocka_unit_test(test_logits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mistral), cmocka_unit_test(test_window_and_odd_sizes),
+                                       cmocka_unit_test(test_logits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

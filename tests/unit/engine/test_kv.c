@@ -126,6 +126,7 @@ static void test_forks_copy_on_write(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layout), cmocka_unit_test(test_share_copies_the_partial_block), cmocka_unit_test(test_forks_copy_on_write)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layout), cmocka_unit_test(test_share_copies_the_partial_block),
+                                       cmocka_unit_test(test_forks_copy_on_write)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

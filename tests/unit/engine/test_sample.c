@@ -53,7 +53,8 @@ static void test_frequencies(void **state)
     for (int i = 0; i < 5; i++)
         total += exp(logits[i] / temperature);
     for (int i = 0; i < trials; i++)
-        counts[draw(logits, 5, (sampling){.temperature = temperature, .seed = 9, .question = 3, .position = (uint32_t)i}, &margin)]++;
+        counts[draw(logits, 5, (sampling){.temperature = temperature, .seed = 9, .question = 3, .position = (uint32_t)i},
+                    &margin)]++;
     for (int i = 0; i < 5; i++) {
         double p = exp(logits[i] / temperature) / total, spread = sqrt(p * (1 - p) * trials);
         if (fabs(counts[i] - p * trials) > 4 * spread)
@@ -98,7 +99,8 @@ static void test_keyed_by_place(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_greedy), cmocka_unit_test(test_penalty), cmocka_unit_test(test_frequencies), cmocka_unit_test(test_top_p),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_greedy), cmocka_unit_test(test_penalty),
+                                       cmocka_unit_test(test_frequencies), cmocka_unit_test(test_top_p),
                                        cmocka_unit_test(test_keyed_by_place)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

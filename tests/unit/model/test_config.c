@@ -29,10 +29,12 @@ static model_config must(const char *text)
 static void test_versions_agree(void **state)
 {
     (void)state;
-    model_config a = must("{\"model_type\":\"llama\"," SIZES ",\"max_position_embeddings\":128,\"rms_norm_eps\":1e-5,"
-                          "\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":2.5,\"rope_theta\":500000.0},\"dtype\":\"bfloat16\"}");
-    model_config b = must("{\"model_type\":\"llama\"," SIZES ",\"max_position_embeddings\":128,\"rms_norm_eps\":1e-5,"
-                          "\"rope_theta\":500000.0,\"rope_scaling\":{\"type\":\"linear\",\"factor\":2.5},\"torch_dtype\":\"bfloat16\"}");
+    model_config a =
+        must("{\"model_type\":\"llama\"," SIZES ",\"max_position_embeddings\":128,\"rms_norm_eps\":1e-5,"
+             "\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":2.5,\"rope_theta\":500000.0},\"dtype\":\"bfloat16\"}");
+    model_config b =
+        must("{\"model_type\":\"llama\"," SIZES ",\"max_position_embeddings\":128,\"rms_norm_eps\":1e-5,"
+             "\"rope_theta\":500000.0,\"rope_scaling\":{\"type\":\"linear\",\"factor\":2.5},\"torch_dtype\":\"bfloat16\"}");
     char text[256];
     assert_false(config_differences(&a, &b, text, sizeof text));
     assert_string_equal(text, "");
@@ -54,7 +56,8 @@ static void test_defaults(void **state)
     assert_int_equal(m.bos, 1);
     assert_int_equal(m.n_stops, 1);
     assert_int_equal(m.stops[0], 2);
-    m = must("{\"architectures\":[\"MistralForCausalLM\"]," SIZES ",\"num_key_value_heads\":null,\"sliding_window\":null,\"eos_token_id\":[5,7,5],\"bos_token_id\":null,"
+    m = must("{\"architectures\":[\"MistralForCausalLM\"]," SIZES
+             ",\"num_key_value_heads\":null,\"sliding_window\":null,\"eos_token_id\":[5,7,5],\"bos_token_id\":null,"
              "\"auto_map\":{\"AutoConfig\":\"evil.Config\"}}");
     assert_int_equal(m.window, 0);
     assert_int_equal(m.kv_heads, 4);
@@ -72,7 +75,8 @@ static void test_defaults(void **state)
 static void test_nested(void **state)
 {
     (void)state;
-    model_config m = must("{\"model_type\":\"llava_next\",\"text_config\":{\"model_type\":\"mistral\",\"vocab_size\":32064,\"rope_theta\":1000000.0},\"vision_config\":{}}");
+    model_config m = must(
+        "{\"model_type\":\"llava_next\",\"text_config\":{\"model_type\":\"mistral\",\"vocab_size\":32064,\"rope_theta\":1000000.0},\"vision_config\":{}}");
     assert_string_equal(m.type, "mistral");
     assert_int_equal(m.hidden, 4096);
     assert_int_equal(m.intermediate, 14336);
@@ -88,40 +92,52 @@ static void test_position_limit(void **state)
     (void)state;
     model_config m = must("{\"model_type\":\"llama\"," SIZES ",\"max_position_embeddings\":24}");
     assert_int_equal(config_position_limit(&m), 24);
-    m = must("{\"model_type\":\"llama\"," SIZES ",\"max_position_embeddings\":24,\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2.0}}");
+    m = must("{\"model_type\":\"llama\"," SIZES
+             ",\"max_position_embeddings\":24,\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2.0}}");
     assert_true(config_position_limit(&m) > 1000000);
 }
 
 static void test_refusals(void **state)
 {
     (void)state;
-    static const struct { const char *text; enum error_code code; const char *part; } bad[] = {
+    static const struct { const char *text; enum error_code code; const char *part;
+    } bad[] = {
         {"[]", ERROR_FORMAT, "should hold a JSON object"},
         {"{}", ERROR_FORMAT, "names no model_type"},
         {"{\"model_type\":\"gpt2\"}", ERROR_UNSUPPORTED, "model type 'gpt2' is not known; known are llama, mistral"},
         {"{\"model_type\":\"evil\",\"auto_map\":{\"AutoModel\":\"evil.Model\"}," SIZES "}", ERROR_UNSUPPORTED, "'evil'"},
         {"{\"model_type\":7}", ERROR_FORMAT, "'model_type' should be a string"},
         {"{\"model_type\":\"llama\",\"text_config\":3}", ERROR_FORMAT, "'text_config' should be an object"},
-        {"{\"model_type\":\"llama\",\"num_hidden_layers\":3,\"num_attention_heads\":4,\"intermediate_size\":64,\"vocab_size\":96}", ERROR_FORMAT, "'hidden_size' is missing"},
-        {"{\"model_type\":\"llama\",\"hidden_size\":32,\"num_hidden_layers\":2147483648,\"num_attention_heads\":4,\"intermediate_size\":64,\"vocab_size\":96}", ERROR_FORMAT, "'num_hidden_layers' is 2147483648"},
-        {"{\"model_type\":\"llama\",\"hidden_size\":32,\"num_hidden_layers\":-1,\"num_attention_heads\":4,\"intermediate_size\":64,\"vocab_size\":96}", ERROR_FORMAT, "'num_hidden_layers' is -1"},
-        {"{\"model_type\":\"llama\",\"hidden_size\":33,\"num_hidden_layers\":3,\"num_attention_heads\":4,\"intermediate_size\":64,\"vocab_size\":96}", ERROR_FORMAT, "hidden_size 33 is not a multiple of 4"},
-        {"{\"model_type\":\"llama\",\"hidden_size\":12,\"num_hidden_layers\":3,\"num_attention_heads\":4,\"intermediate_size\":64,\"vocab_size\":96}", ERROR_FORMAT, "head_dim 3 is odd"},
-        {"{\"model_type\":\"llama\"," SIZES ",\"num_key_value_heads\":3}", ERROR_FORMAT, "4 attention heads are not a multiple of 3"},
+        {"{\"model_type\":\"llama\",\"num_hidden_layers\":3,\"num_attention_heads\":4,\"intermediate_size\":64,\"vocab_size\":96}",
+         ERROR_FORMAT, "'hidden_size' is missing"},
+        {"{\"model_type\":\"llama\",\"hidden_size\":32,\"num_hidden_layers\":2147483648,\"num_attention_heads\":4,\"intermediate_size\":64,\"vocab_size\":96}",
+         ERROR_FORMAT, "'num_hidden_layers' is 2147483648"},
+        {"{\"model_type\":\"llama\",\"hidden_size\":32,\"num_hidden_layers\":-1,\"num_attention_heads\":4,\"intermediate_size\":64,\"vocab_size\":96}",
+         ERROR_FORMAT, "'num_hidden_layers' is -1"},
+        {"{\"model_type\":\"llama\",\"hidden_size\":33,\"num_hidden_layers\":3,\"num_attention_heads\":4,\"intermediate_size\":64,\"vocab_size\":96}",
+         ERROR_FORMAT, "hidden_size 33 is not a multiple of 4"},
+        {"{\"model_type\":\"llama\",\"hidden_size\":12,\"num_hidden_layers\":3,\"num_attention_heads\":4,\"intermediate_size\":64,\"vocab_size\":96}",
+         ERROR_FORMAT, "head_dim 3 is odd"},
+        {"{\"model_type\":\"llama\"," SIZES ",\"num_key_value_heads\":3}", ERROR_FORMAT,
+         "4 attention heads are not a multiple of 3"},
         {"{\"model_type\":\"llama\"," SIZES ",\"num_key_value_heads\":0}", ERROR_FORMAT, "'num_key_value_heads' is 0"},
         {"{\"model_type\":\"llama\"," SIZES ",\"head_dim\":\"8\"}", ERROR_FORMAT, "'head_dim' should be a whole number"},
         {"{\"model_type\":\"llama\"," SIZES ",\"hidden_act\":\"gelu\"}", ERROR_UNSUPPORTED, "hidden_act 'gelu'"},
         {"{\"model_type\":\"llama\"," SIZES ",\"rms_norm_eps\":-1}", ERROR_FORMAT, "'rms_norm_eps' is -1"},
         {"{\"model_type\":\"llama\"," SIZES ",\"rope_theta\":0}", ERROR_FORMAT, "'rope_theta' is 0, outside [1, 1e18]"},
-        {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":{\"type\":\"su\",\"factor\":2}}", ERROR_UNSUPPORTED, "rope type 'su'"},
+        {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":{\"type\":\"su\",\"factor\":2}}", ERROR_UNSUPPORTED,
+         "rope type 'su'"},
         {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":{\"type\":\"linear\"}}", ERROR_FORMAT, "needs a factor"},
-        {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":2}}", ERROR_FORMAT, "low_freq_factor"},
+        {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":2}}", ERROR_FORMAT,
+         "low_freq_factor"},
         {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":[1]}", ERROR_FORMAT, "should be an object"},
         {"{\"model_type\":\"llama\"," SIZES ",\"partial_rotary_factor\":0.5}", ERROR_UNSUPPORTED, "partial_rotary_factor 0.5"},
         {"{\"model_type\":\"llama\"," SIZES ",\"eos_token_id\":[1,\"2\"]}", ERROR_FORMAT, "'eos_token_id'"},
-        {"{\"model_type\":\"llama\"," SIZES ",\"eos_token_id\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}", ERROR_LIMIT, "more than 16"},
+        {"{\"model_type\":\"llama\"," SIZES ",\"eos_token_id\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}", ERROR_LIMIT,
+         "more than 16"},
         {"{\"model_type\":\"llama\"," SIZES ",\"eos_token_id\":99999999999}", ERROR_FORMAT, "99999999999 is too large"},
-        {"{\"model_type\":\"mistral\"," SIZES ",\"num_key_value_heads\":4,\"sliding_window\":0}", ERROR_FORMAT, "'sliding_window' is 0"},
+        {"{\"model_type\":\"mistral\"," SIZES ",\"num_key_value_heads\":4,\"sliding_window\":0}", ERROR_FORMAT,
+         "'sliding_window' is 0"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         error err = {0};
@@ -135,8 +151,10 @@ static void test_refusals(void **state)
 static void test_differences(void **state)
 {
     (void)state;
-    model_config a = must("{\"model_type\":\"mistral\"," SIZES ",\"num_key_value_heads\":2,\"rope_theta\":10000.0,\"sliding_window\":4096}");
-    model_config b = must("{\"model_type\":\"mistral\"," SIZES ",\"num_key_value_heads\":2,\"rope_theta\":1000000.0,\"sliding_window\":null}");
+    model_config a =
+        must("{\"model_type\":\"mistral\"," SIZES ",\"num_key_value_heads\":2,\"rope_theta\":10000.0,\"sliding_window\":4096}");
+    model_config b =
+        must("{\"model_type\":\"mistral\"," SIZES ",\"num_key_value_heads\":2,\"rope_theta\":1000000.0,\"sliding_window\":null}");
     char text[256], tiny[8];
     assert_true(config_differences(&a, &b, text, sizeof text));
     assert_string_equal(text, "sliding_window 4096 / none; rope_theta 10000 / 1000000");
@@ -157,8 +175,9 @@ static void test_architectures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_versions_agree), cmocka_unit_test(test_defaults), cmocka_unit_test(test_nested), cmocka_unit_test(test_position_limit),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_differences), cmocka_unit_test(test_architectures),
+        cmocka_unit_test(test_versions_agree), cmocka_unit_test(test_defaults), cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_position_limit), cmocka_unit_test(test_refusals), cmocka_unit_test(test_differences),
+        cmocka_unit_test(test_architectures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

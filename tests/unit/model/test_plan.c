@@ -63,7 +63,8 @@ static void test_tied_with_biases(void **state)
 static void test_refusals(void **state)
 {
     (void)state;
-    refused((tiny){.without = "model.layers.1.mlp.up_proj.weight"}, ERROR_FORMAT, "'model.layers.1.mlp.up_proj.weight' is missing", "");
+    refused((tiny){.without = "model.layers.1.mlp.up_proj.weight"}, ERROR_FORMAT,
+            "'model.layers.1.mlp.up_proj.weight' is missing", "");
     refused((tiny){.without = "lm_head.weight"}, ERROR_FORMAT, "'lm_head.weight' is missing", "");
     checkpoint *c = tiny_checkpoint((tiny){0});
     error err = {0};
@@ -87,6 +88,7 @@ static void test_refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_binds), cmocka_unit_test(test_tied_with_biases), cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_binds), cmocka_unit_test(test_tied_with_biases),
+                                       cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,11 +36,16 @@ static inline void tiny_add(tiny_items *list, const tiny *t, const char *name, i
 
 static inline void tiny_add_layer(tiny_items *list, const tiny *t, int layer)
 {
-    const struct { const char *name; int64_t n, k; bool bias; } parts[] = {
-        {"input_layernorm", t->hidden, 0, false}, {"post_attention_layernorm", t->hidden, 0, false},
-        {"self_attn.q_proj", t->heads * t->head_dim, t->hidden, true}, {"self_attn.k_proj", t->kv_heads * t->head_dim, t->hidden, true},
-        {"self_attn.v_proj", t->kv_heads * t->head_dim, t->hidden, true}, {"self_attn.o_proj", t->hidden, t->heads * t->head_dim, true},
-        {"mlp.gate_proj", t->intermediate, t->hidden, true}, {"mlp.up_proj", t->intermediate, t->hidden, true},
+    const struct { const char *name; int64_t n, k; bool bias;
+    } parts[] = {
+        {"input_layernorm", t->hidden, 0, false},
+        {"post_attention_layernorm", t->hidden, 0, false},
+        {"self_attn.q_proj", t->heads * t->head_dim, t->hidden, true},
+        {"self_attn.k_proj", t->kv_heads * t->head_dim, t->hidden, true},
+        {"self_attn.v_proj", t->kv_heads * t->head_dim, t->hidden, true},
+        {"self_attn.o_proj", t->hidden, t->heads * t->head_dim, true},
+        {"mlp.gate_proj", t->intermediate, t->hidden, true},
+        {"mlp.up_proj", t->intermediate, t->hidden, true},
         {"mlp.down_proj", t->hidden, t->intermediate, true},
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -57,7 +62,11 @@ static inline void tiny_add_layer(tiny_items *list, const tiny *t, int layer)
 static inline void tiny_fill(const checkpoint_item *item, uint64_t seed)
 {
     bool norm = strstr(item->name, "norm") != NULL;
-    float scale = norm ? 0.25f : strstr(item->name, "lm_head") ? 0.45f : strstr(item->name, "embed") ? 0.6f : strstr(item->name, "bias") ? 0.15f : 0.2f;
+    float scale = norm                            ? 0.25f
+                  : strstr(item->name, "lm_head") ? 0.45f
+                  : strstr(item->name, "embed")   ? 0.6f
+                  : strstr(item->name, "bias")    ? 0.15f
+                                                  : 0.2f;
     size_t n = (size_t)tensor_count(&item->tensor);
     float *value = memory_new(n, sizeof *value);
     random_stream s = random_stream_for(seed, item->name, 0, 0);
@@ -83,11 +92,13 @@ static inline checkpoint *tiny_checkpoint(tiny t)
     tiny_default(&t.vocab, 40);
     error err = {0};
     tiny_items list = {0};
-    char *text = memory_print("{\"model_type\":\"%s\",\"hidden_size\":%d,\"num_hidden_layers\":%d,\"num_attention_heads\":%d,\"num_key_value_heads\":%d,"
-                              "\"head_dim\":%d,\"intermediate_size\":%d,\"vocab_size\":%d,\"tie_word_embeddings\":%s,\"attention_bias\":%s,\"mlp_bias\":%s,"
-                              "\"rms_norm_eps\":1e-5%s}",
-                              t.type ? t.type : "mistral", t.hidden, t.layers, t.heads, t.kv_heads, t.head_dim, t.intermediate, t.vocab, t.tied ? "true" : "false",
-                              t.biases ? "true" : "false", t.biases ? "true" : "false", t.more ? t.more : ",\"sliding_window\":null,\"max_position_embeddings\":256");
+    char *text = memory_print(
+        "{\"model_type\":\"%s\",\"hidden_size\":%d,\"num_hidden_layers\":%d,\"num_attention_heads\":%d,\"num_key_value_heads\":%d,"
+        "\"head_dim\":%d,\"intermediate_size\":%d,\"vocab_size\":%d,\"tie_word_embeddings\":%s,\"attention_bias\":%s,\"mlp_bias\":%s,"
+        "\"rms_norm_eps\":1e-5%s}",
+        t.type ? t.type : "mistral", t.hidden, t.layers, t.heads, t.kv_heads, t.head_dim, t.intermediate, t.vocab,
+        t.tied ? "true" : "false", t.biases ? "true" : "false", t.biases ? "true" : "false",
+        t.more ? t.more : ",\"sliding_window\":null,\"max_position_embeddings\":256");
     json_t *config = json_parse(text, strlen(text), "config.json", &err);
     if (!config)
         fail_msg("%s", err.text);
