@@ -2,6 +2,7 @@
 #include "task/language.h"
 
 #include <fasttext/fasttext.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -30,6 +31,14 @@ static std::string default_path()
     const char *chosen = std::getenv("MERGANSER_LID");
     if (chosen && *chosen)
         return chosen;
+    char program[4096];
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program);
+    if (n > 0 && static_cast<size_t>(n) < sizeof program) {   /* an installation may have been moved: PREFIX/bin, PREFIX/share */
+        std::string folder(program, static_cast<size_t>(n));
+        std::string beside = folder.substr(0, folder.rfind('/')) + "/../share/merganser/lid.176.ftz";
+        if (file_exists(beside.c_str()))
+            return beside;
+    }
     const char *installed = MERGANSER_DATA "/lid.176.ftz";
     return file_exists(installed) ? installed : MERGANSER_SOURCE_DATA "/lid.176.ftz";
 }
