@@ -240,7 +240,8 @@ static void judge(struct child *c, enum ending ending, int status, double second
     else if (ending == FLOODED || c->printed.length > COMMAND_MAX_OUTPUT)
         set_reason(out, "the command printed more than %zu bytes and was stopped", COMMAND_MAX_OUTPUT);
     else if (WIFSIGNALED(status))
-        set_reason(out, "the command was ended by signal %d (%s)%s%.*s", WTERMSIG(status), strsignal(WTERMSIG(status)), colon, shown, last);
+        set_reason(out, "the command was ended by signal %d (%s)%s%.*s", WTERMSIG(status), strsignal(WTERMSIG(status)), colon,
+                   shown, last);
     else if (WEXITSTATUS(status) != 0)
         set_reason(out, "the command ended with status %d%s%.*s", WEXITSTATUS(status), colon, shown, last);
     else

@@ -31,7 +31,8 @@ static int add_line(void *context, const json_t *value, size_t line, error *err)
     struct reader *r = context;
     dataset *d = r->d;
     if (!json_is_object(value))
-        return fail(err, ERROR_FORMAT, "%s line %zu: should be a JSON object such as {\"question\": ..., \"answer\": ...}", d->path, line);
+        return fail(err, ERROR_FORMAT, "%s line %zu: should be a JSON object such as {\"question\": ..., \"answer\": ...}",
+                    d->path, line);
     if (d->count == MAX_QUESTIONS)
         return fail(err, ERROR_LIMIT, "%s: more than the limit of %zu questions", d->path, MAX_QUESTIONS);
     if (d->count == r->capacity) {

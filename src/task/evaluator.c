@@ -113,8 +113,9 @@ static int take_candidate(struct builtin *b, const checkpoint *c, error *err)
     b->plan = plan_build(c, err);
     if (!b->plan)
         return -1;
-    engine_options options = {.backend = b->options.backend, .pool = b->options.pool, .tokenizer = b->tokenizer, .slots = b->options.slots,
-                              .kv_bytes = b->options.kv_bytes, .no_prefix_sharing = b->options.no_prefix_sharing};
+    engine_options options = {.backend = b->options.backend, .pool = b->options.pool, .tokenizer = b->tokenizer,
+                              .slots = b->options.slots, .kv_bytes = b->options.kv_bytes,
+                              .no_prefix_sharing = b->options.no_prefix_sharing};
     b->engine = engine_new(b->plan, &options, err);
     if (!b->engine)
         return -1;
@@ -137,7 +138,8 @@ static int want_language(struct builtin *b, const task *t, error *err)
         return -1;
     return language_knows(lid_of(b), t->language)
                ? 0
-               : fail(err, ERROR_USAGE, "%s: language '%s' is not one that lid.176.ftz knows (Japanese is ja)", t->file, t->language);
+               : fail(err, ERROR_USAGE, "%s: language '%s' is not one that lid.176.ftz knows (Japanese is ja)", t->file,
+                      t->language);
 }
 
 /* ---- sets that the engine runs */
@@ -146,7 +148,8 @@ static request make_request(const struct builtin *b, const task *t, const questi
 {
     return (request){.ids = ids->id, .n_ids = ids->count, .max_new = t->max_new, .truncate_left = t->truncate_left,
                      .stop_strings = (const char *const *)t->stops, .n_stop_strings = t->n_stops, .temperature = t->temperature,
-                     .top_p = t->top_p, .repetition_penalty = t->repetition_penalty, .seed = b->options.seed, .question = (uint32_t)q->line};
+                     .top_p = t->top_p, .repetition_penalty = t->repetition_penalty, .seed = b->options.seed,
+                     .question = (uint32_t)q->line};
 }
 
 static bool on_step(void *context, size_t done, size_t n, const engine_stats *stats)
@@ -170,7 +173,8 @@ static int judge(struct builtin *b, const task *t, const question *q, answer *a,
 }
 
 /* All sets of the engine in one run: a slot that one task frees is the next task's. */
-static int run_engine(struct builtin *b, const checkpoint *c, const question_set *sets, size_t n_sets, evaluation *out, error *err)
+static int run_engine(struct builtin *b, const checkpoint *c, const question_set *sets, size_t n_sets, evaluation *out,
+                      error *err)
 {
     size_t n = 0, at = 0;
     for (size_t s = 0; s < n_sets; s++)
@@ -234,7 +238,8 @@ static int write_questions(const question_set *set, const char *path, error *err
 }
 
 /* Returns 1, with the reason in *err, where the command failed this candidate. */
-static int run_command(const question_set *set, size_t index, size_t base, const char *model, const char *questions, evaluation *out, error *err)
+static int run_command(const question_set *set, size_t index, size_t base, const char *model, const char *questions,
+                       evaluation *out, error *err)
 {
     const task *t = set->task;
     if (t->has_questions && write_questions(set, questions, err) != 0)
@@ -254,7 +259,8 @@ static int run_command(const question_set *set, size_t index, size_t base, const
     }
     for (size_t i = 0; status == 0 && i < set->count; i++) {
         double score = t->has_questions && r.scores ? r.scores[i] : r.score;
-        out->results[base + i] = (result){.question = set->questions[i], .judged = {score, score, true}, .answer = memory_text("")};
+        out->results[base + i] = (result){.question = set->questions[i], .judged = {score, score, true},
+                                          .answer = memory_text("")};
     }
     if (status == 0)
         out->set_scores[index] = r.score;
@@ -262,7 +268,8 @@ static int run_command(const question_set *set, size_t index, size_t base, const
     return status;
 }
 
-static int run_commands(struct builtin *b, const checkpoint *c, const question_set *sets, size_t n_sets, evaluation *out, error *err)
+static int run_commands(struct builtin *b, const checkpoint *c, const question_set *sets, size_t n_sets, evaluation *out,
+                        error *err)
 {
     size_t commands = 0;
     for (size_t s = 0; s < n_sets; s++)
@@ -297,7 +304,8 @@ static int check_sets(const question_set *sets, size_t n_sets, size_t *count, do
         if (sets[s].count == 0)
             return fail(err, ERROR_USAGE, "task '%s': no questions to ask", sets[s].task->name);
         if (!(sets[s].weight >= 0) || !isfinite(sets[s].weight))
-            return fail(err, ERROR_USAGE, "task '%s': weight %g should be a number of at least 0", sets[s].task->name, sets[s].weight);
+            return fail(err, ERROR_USAGE, "task '%s': weight %g should be a number of at least 0", sets[s].task->name,
+                        sets[s].weight);
         *count += sets[s].count;
         *weight += sets[s].weight;
     }

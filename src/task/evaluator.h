@@ -43,7 +43,8 @@ typedef struct evaluator evaluator;
 struct evaluator {
     void *context;
     /* -1 only for what ends a study (memory, ^C, a broken store); a bad candidate is OUTCOME_INVALID. */
-    int (*run)(evaluator *self, const checkpoint *candidate, const question_set *sets, size_t n_sets, evaluation *out, error *err);
+    int (*run)(evaluator *self, const checkpoint *candidate, const question_set *sets, size_t n_sets, evaluation *out,
+               error *err);
     void (*free)(evaluator *self);
 };
 
@@ -60,11 +61,13 @@ typedef struct evaluator_options {
     uint64_t seed;                 /* of sampling, where a task has a temperature */
 } evaluator_options;
 
-/* Keeps plan, engine and tokenised prompts from candidate to candidate as long as the checkpoint is the same object (its bytes overwritten). */
+/* Keeps plan, engine and tokenised prompts from candidate to candidate as long as the checkpoint is the same object (its
+ * bytes overwritten). Tasks must outlive it. */
 evaluator *evaluator_new(const evaluator_options *options, error *err);
 void evaluator_free(evaluator *e);
 
-/* Confidence intervals of 95 %: Wilson for scores that are all 0 or 1, else a bootstrap of the mean (2000 resamples, fixed seed). */
+/* Confidence intervals of 95 %: Wilson for scores that are all 0 or 1, else a bootstrap of the mean (2000 resamples, fixed
+ * seed). */
 void score_interval(const double *scores, size_t n, double *low, double *high);
 
 #endif

@@ -53,8 +53,8 @@ language_model *language_open(const char *path, error *err)
             return nullptr;
         }
         if (std::strcmp(hex, known_sha256) != 0) {
-            fail(err, ERROR_FORMAT, "%s: is not lid.176.ftz (SHA-256 %.12s..., wanted %.12s...); take fastText's original file", at.c_str(),
-                 hex, known_sha256);
+            fail(err, ERROR_FORMAT, "%s: is not lid.176.ftz (SHA-256 %.12s..., wanted %.12s...); take fastText's original file",
+                 at.c_str(), hex, known_sha256);
             return nullptr;
         }
         auto m = std::make_unique<language_model>();
@@ -108,7 +108,8 @@ int language_guess_top(const language_model *m, const char *text, size_t n, lang
 bool language_is(const language_model *m, const char *text, const char *label)
 {
     language_guess best;
-    return language_guess_top(m, text, std::strlen(text), &best, 1) == 1 && std::strcmp(best.label, label) == 0 && best.probability > 0.5f;
+    return language_guess_top(m, text, std::strlen(text), &best, 1) == 1 && std::strcmp(best.label, label) == 0 &&
+           best.probability > 0.5f;
 }
 
 bool language_knows(const language_model *m, const char *label)

@@ -86,8 +86,8 @@ static int read_split(task *t, const yaml_value *root, const yaml_value *at, con
         if (yaml_int(range->items[0], 0, INT64_MAX, &begin, err) != 0 || yaml_int(range->items[1], 0, INT64_MAX, &end, err) != 0)
             return -1;
         if (begin >= end || (uint64_t)end > d->count)
-            return yaml_fail(err, range, "range [%lld, %lld] does not lie in the %zu questions of %s", (long long)begin, (long long)end,
-                             d->count, d->path);
+            return yaml_fail(err, range, "range [%lld, %lld] does not lie in the %zu questions of %s", (long long)begin,
+                             (long long)end, d->count, d->path);
     }
     task_split *s = add_split(t, name, (size_t)(end - begin));
     for (int64_t i = begin; i < end; i++)
@@ -164,8 +164,10 @@ static int check_overlap(const task *t, error *err)
     for (size_t i = 1; i < n && status == 0; i++) {
         const struct keyed *a = &all[i - 1], *b = &all[i];
         if (a->split != b->split && strcmp(a->key, b->key) == 0)
-            status = fail(err, ERROR_FORMAT, "%s: splits '%s' and '%s' share a question: %s line %zu and %s line %zu; a question may stand in one split only",
-                          t->file, t->splits[a->split].name, t->splits[b->split].name, a->q->file, a->q->line, b->q->file, b->q->line);
+            status = fail(err, ERROR_FORMAT,
+                          "%s: splits '%s' and '%s' share a question: %s line %zu and %s line %zu; it may stand in one split only",
+                          t->file, t->splits[a->split].name, t->splits[b->split].name, a->q->file, a->q->line, b->q->file,
+                          b->q->line);
     }
     keyed_free(all, n);
     return status;
@@ -195,7 +197,8 @@ static int cut(task *t, dataset *d, uint64_t seed, error *err)
             order[groups++] = i;
     int status = 0;
     if (groups < 3) {
-        status = fail(err, ERROR_FORMAT, "%s: %zu different questions are too few to be cut into search, select and test", d->path, groups);
+        status = fail(err, ERROR_FORMAT, "%s: %zu different questions are too few to be cut into search, select and test",
+                      d->path, groups);
     } else {
         random_stream s = random_stream_for(seed, "splits", 0, 0);
         random_shuffle(&s, order, groups);
@@ -227,7 +230,8 @@ static void command_splits(task *t)
     dataset *d = memory_new(1, sizeof *d);
     d->path = memory_text(t->file);
     d->items = memory_new(1, sizeof *d->items);
-    d->items[d->count++] = (question){.fields = json_pack("{s:s}", "id", "score"), .id = memory_text("score"), .file = d->path, .line = 1};
+    d->items[d->count++] = (question){.fields = json_pack("{s:s}", "id", "score"), .id = memory_text("score"), .file = d->path,
+                                      .line = 1};
     t->datasets = memory_grow(t->datasets, 1, sizeof *t->datasets);
     t->datasets[t->n_datasets++] = d;
     for (size_t k = 0; k < 3; k++) {
@@ -245,7 +249,8 @@ static int check_gold(const task *t, error *err)
             const json_t *gold = json_object_get(q->fields, t->answer_field);
             double score;
             if (!gold)
-                return fail(err, ERROR_FORMAT, "%s line %zu: no field '%s', which %s names as the answer", q->file, q->line, t->answer_field, t->file);
+                return fail(err, ERROR_FORMAT, "%s line %zu: no field '%s', which %s names as the answer", q->file, q->line,
+                            t->answer_field, t->file);
             if (t->metric->score("", gold, &score, err) != 0)
                 return fail_in(err, "%s line %zu", q->file, q->line);
         }
@@ -300,8 +305,8 @@ int task_splits_disjoint(const task *a, const task_split *x, const task *b, cons
     for (size_t i = 1; i < n && status == 0; i++) {
         const question *p = all[i - 1].q, *q = all[i].q;
         if (all[i - 1].split != all[i].split && strcmp(all[i - 1].key, all[i].key) == 0)
-            status = fail(err, ERROR_FORMAT, "'%s' of %s and '%s' of %s share a question: %s line %zu and %s line %zu", x->name, a->file, y->name,
-                          b->file, p->file, p->line, q->file, q->line);
+            status = fail(err, ERROR_FORMAT, "'%s' of %s and '%s' of %s share a question: %s line %zu and %s line %zu", x->name,
+                          a->file, y->name, b->file, p->file, p->line, q->file, q->line);
     }
     keyed_free(all, n);
     return status;

@@ -36,7 +36,9 @@ static int want_text(const yaml_value *root, const char *key, const char **out, 
     *out = NULL;
     if (yaml_text(v, out, err) != 0)
         return -1;
-    return *out && **out ? 0 : v ? yaml_fail(err, v, "'%s' is empty", key) : fail(err, ERROR_FORMAT, "%s: '%s' is missing", root->file, key);
+    if (*out && **out)
+        return 0;
+    return v ? yaml_fail(err, v, "'%s' is empty", key) : fail(err, ERROR_FORMAT, "%s: '%s' is missing", root->file, key);
 }
 
 static int read_prompt(task *t, const yaml_value *root, error *err)
@@ -84,7 +86,8 @@ static int read_metric(task *t, const yaml_value *root, error *err)
     const yaml_value *v = yaml_get(root, "metric");
     const char *name = NULL, *language = NULL;
     if (v && v->kind == YAML_MAP) {
-        if (yaml_known_keys(v, keys, err) != 0 || yaml_text(yaml_get(v, "language"), &language, err) != 0 || want_text(v, "name", &name, err) != 0)
+        if (yaml_known_keys(v, keys, err) != 0 || yaml_text(yaml_get(v, "language"), &language, err) != 0 ||
+            want_text(v, "name", &name, err) != 0)
             return -1;
     } else if (want_text(root, "metric", &name, err) != 0) {
         return -1;
@@ -95,7 +98,8 @@ static int read_metric(task *t, const yaml_value *root, error *err)
         for (const char *const *m = metric_names(); *m; m++)
             string_print(&known, "%s%s", m == metric_names() ? "" : ", ", *m);
         const char *near = text_nearest(name, metric_names());
-        yaml_fail(err, v, "unknown metric '%.60s'%s%s%s; known: %s", name, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "", known.text);
+        yaml_fail(err, v, "unknown metric '%.60s'%s%s%s; known: %s", name, near ? ", did you mean '" : "", near ? near : "",
+                  near ? "'?" : "", known.text);
         free(known.text);
         return -1;
     }
@@ -116,8 +120,10 @@ static int read_generation(task *t, const yaml_value *root, error *err)
     const yaml_value *v = yaml_get(root, "max_new_tokens"), *where = yaml_get(root, "truncate");
     if (!v || v->kind == YAML_NULL)
         return fail(err, ERROR_FORMAT, "%s: 'max_new_tokens' is missing (how long an answer may become)", root->file);
-    if (yaml_int(v, 1, MAX_NEW_TOKENS, &max_new, err) != 0 || want_real(root, "temperature", 0, 100, false, &temperature, err) != 0 ||
-        want_real(root, "top_p", 0, 1, true, &top_p, err) != 0 || want_real(root, "repetition_penalty", 0, 100, true, &penalty, err) != 0 ||
+    if (yaml_int(v, 1, MAX_NEW_TOKENS, &max_new, err) != 0 ||
+        want_real(root, "temperature", 0, 100, false, &temperature, err) != 0 ||
+        want_real(root, "top_p", 0, 1, true, &top_p, err) != 0 ||
+        want_real(root, "repetition_penalty", 0, 100, true, &penalty, err) != 0 ||
         yaml_text(where, &truncate, err) != 0)
         return -1;
     if (truncate && strcmp(truncate, "left") != 0)
@@ -140,7 +146,8 @@ static int read_command(task *t, const yaml_value *root, const yaml_value *v, er
         return yaml_fail(err, v, "command should be {run: \"... {model}\", seconds: 600}");
     for (size_t i = 0; engine_keys[i]; i++)
         if (yaml_get(root, engine_keys[i]))
-            return yaml_fail(err, yaml_get(root, engine_keys[i]), "'%s' does not go with a command, which asks and judges by itself", engine_keys[i]);
+            return yaml_fail(err, yaml_get(root, engine_keys[i]),
+                             "'%s' does not go with a command, which asks and judges by itself", engine_keys[i]);
     t->command_seconds = 600;
     if (yaml_known_keys(v, keys, err) != 0 || want_text(v, "run", &run, err) != 0 ||
         want_real(v, "seconds", 0, MAX_SECONDS, true, &t->command_seconds, err) != 0)
@@ -153,8 +160,8 @@ static int read_command(task *t, const yaml_value *root, const yaml_value *v, er
 
 static int read_keys(task *t, const yaml_value *root, uint64_t seed, error *err)
 {
-    static const char *const keys[] = {"name", "data", "splits", "id", "prompt", "answer", "max_new_tokens", "stop", "truncate", "temperature",
-                                       "top_p", "repetition_penalty", "metric", "command", NULL};
+    static const char *const keys[] = {"name", "data", "splits", "id", "prompt", "answer", "max_new_tokens", "stop", "truncate",
+                                       "temperature", "top_p", "repetition_penalty", "metric", "command", NULL};
     const char *name = NULL, *answer = "answer";
     const yaml_value *command = yaml_get(root, "command");
     if (root->kind != YAML_MAP)
@@ -240,8 +247,8 @@ const task_split *task_split_find(const task *t, const char *name, error *err)
     }
     if (!found) {
         const char *near = text_nearest(name, names);
-        fail(err, ERROR_USAGE, "%s: has no split '%.80s'%s%s%s; it has: %s", t->file, name, near ? ", did you mean '" : "", near ? near : "",
-             near ? "'?" : "", known.text ? known.text : "none");
+        fail(err, ERROR_USAGE, "%s: has no split '%.80s'%s%s%s; it has: %s", t->file, name, near ? ", did you mean '" : "",
+             near ? near : "", near ? "'?" : "", known.text ? known.text : "none");
     }
     free(known.text);
     free(names);

@@ -59,7 +59,8 @@ typedef struct task {
 /* `seed` is used only where the file leaves the splits to us. Overlap between splits, by question text after
  * white space is folded, is an error naming both lines. */
 task *task_read(const char *path, uint64_t seed, error *err);
-task *task_parse(const char *text, size_t n, const char *path, uint64_t seed, error *err);   /* path: for messages and relative names */
+/* The same from text; path is for messages and relative names. */
+task *task_parse(const char *text, size_t n, const char *path, uint64_t seed, error *err);
 void task_free(task *t);
 const task_split *task_split_find(const task *t, const char *name, error *err);
 

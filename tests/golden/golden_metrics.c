@@ -26,7 +26,8 @@ static bool same_number(const json_t *wanted, bool has, double value)
     return has && value == x;
 }
 
-static void check_one(struct tally *t, bool good, const char *name, size_t number, const char *what, const json_t *wanted, bool has, double value)
+static void check_one(struct tally *t, bool good, const char *name, size_t number, const char *what, const json_t *wanted,
+                      bool has, double value)
 {
     if (good) {
         t->passed++;
@@ -42,18 +43,21 @@ static void check_one(struct tally *t, bool good, const char *name, size_t numbe
 }
 
 /* What the metric says of the answer: whether it is right. */
-static void check_correct(struct tally *t, const char *metric_name, const char *key, const json_t *line, size_t number, const char *name)
+static void check_correct(struct tally *t, const char *metric_name, const char *key, const json_t *line, size_t number,
+                          const char *name)
 {
-    const json_t *wanted = json_object_get(line, key), *gold = json_object_get(line, "gold"), *text = json_object_get(line, "text");
+    const json_t *wanted = json_object_get(line, key), *gold = json_object_get(line, "gold");
+    const json_t *text = json_object_get(line, "text");
     if (!wanted || !gold || strlen(json_string_value(text)) != json_string_length(text))
         return;
     error err = {0};
     double score = -1;
-    if (metric_find(metric_name)->score(json_string_value(text), gold, &score, &err) == 0 && score == (json_is_true(wanted) ? 1 : 0)) {
+    double right = json_is_true(wanted);
+    if (metric_find(metric_name)->score(json_string_value(text), gold, &score, &err) == 0 && score == right) {
         t->passed++;
     } else {
         t->failed++;
-        golden_mismatch(name, "line %zu: %s is %g, %s %s", number, key, score, err.text, json_is_true(wanted) ? "wanted 1" : "wanted 0");
+        golden_mismatch(name, "line %zu: %s is %g, wanted %g %s", number, key, score, right, err.text);
     }
 }
 
@@ -159,7 +163,8 @@ static void check_unsupported(const json_t *line, size_t number, const char *nam
 /* String equality is exact_match; normalised matches and F1 are not there. */
 static void check_squad(const json_t *line, size_t number, const char *name, struct tally *t)
 {
-    const json_t *refs = json_object_get(line, "refs"), *pred = json_object_get(line, "pred"), *wanted = json_object_get(line, "em_raw");
+    const json_t *refs = json_object_get(line, "refs"), *pred = json_object_get(line, "pred");
+    const json_t *wanted = json_object_get(line, "em_raw");
     t->unsupported++;
     if (!wanted || !json_is_string(pred))
         return;

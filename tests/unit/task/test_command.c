@@ -25,7 +25,8 @@ static void good(const char *line, double score, size_t n_scores)
 {
     run(line, 10);
     if (result.reason || result.score != score || result.n_scores != n_scores)
-        fail_msg("'%s': score %g with %zu scores, %s", line, result.score, result.n_scores, result.reason ? result.reason : "no reason");
+        fail_msg("'%s': score %g with %zu scores, %s", line, result.score, result.n_scores,
+                 result.reason ? result.reason : "no reason");
     command_result_clear(&result);
 }
 

@@ -58,6 +58,7 @@ static void test_not_a_file(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lines), cmocka_unit_test(test_refused), cmocka_unit_test(test_not_a_file)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lines), cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_not_a_file)};
     return cmocka_run_group_tests(tests, scene_open, scene_close);
 }

@@ -15,7 +15,8 @@ static int open_tasks(void **state)
     scene_open(state);
     scene_questions("q.jsonl", "q", 0, 12);
     sums = scene_good_task("splits: {test: q.jsonl}\nprompt: \"{question}\\n\"\nmax_new_tokens: 8\nmetric: number_paper\n", 1);
-    words = scene_good_task("splits: {test: {file: q.jsonl, range: [3, 8]}}\nprompt: \"Q: {question}\\n\"\nmax_new_tokens: 6\nmetric: exact_match\n", 1);
+    words = scene_good_task("splits: {test: {file: q.jsonl, range: [3, 8]}}\nprompt: \"Q: {question}\\n\"\nmax_new_tokens: 6\n"
+                            "metric: exact_match\n", 1);
     options = (evaluator_options){.check_finite = true, .slots = 4, .scratch = file_join(scene, "scratch")};
     return 0;
 }
@@ -185,7 +186,8 @@ static void test_refused(void **state)
     set.weight = 1;
     set.count = 0;
     refused(c, &set, ERROR_USAGE, "no questions");
-    task *strange = scene_good_task("splits: {test: q.jsonl}\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: {name: number, language: jp}\n", 1);
+    task *strange = scene_good_task("splits: {test: q.jsonl}\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: {name: number, "
+                                    "language: jp}\n", 1);
     set = set_of(strange, 1);
     refused(c, &set, ERROR_USAGE, "'jp'");
     free(c->folder);
@@ -253,13 +255,15 @@ static evaluation run_command(const char *more, const char *run)
 static void test_commands(void **state)
 {
     (void)state;
-    evaluation out = run_command("", "test -s {model}/model.safetensors && test -s {model}/tokenizer.json && grep -q hidden_size {model}/config.json && echo '{\\\"score\\\": 0.5}'");
+    evaluation out = run_command("", "test -s {model}/model.safetensors && test -s {model}/tokenizer.json && grep -q hidden_size "
+                                     "{model}/config.json && echo '{\\\"score\\\": 0.5}'");
     if (out.outcome != OUTCOME_COMPLETE)
         fail_msg("%s", out.reason);
     assert_true(out.score == 0.5 && out.count == 1 && out.results[0].judged.score == 0.5);
     evaluation_free(&out);
     out = run_command("splits: {test: {file: q.jsonl, range: [2, 5]}}\n",
-                      "test -d {model} && head -n 1 {questions} | grep -q q-2 && test $(wc -l < {questions}) = 3 && echo '{\\\"score\\\": 0.5, \\\"scores\\\": [1, 0, 0.25]}'");
+                      "test -d {model} && head -n 1 {questions} | grep -q q-2 && test $(wc -l < {questions}) = 3 && echo "
+                      "'{\\\"score\\\": 0.5, \\\"scores\\\": [1, 0, 0.25]}'");
     if (out.outcome != OUTCOME_COMPLETE)
         fail_msg("%s", out.reason);
     assert_true(out.score == 0.5 && out.count == 3);
@@ -274,7 +278,8 @@ static void test_bad_commands(void **state)
     assert_invalid(&out, "task 'theirs'", "status 7: broken");
     out = run_command("", "test {model}; echo '{\\\"score\\\": NaN}'");
     assert_invalid(&out, "task 'theirs'", "NaN");
-    out = run_command("splits: {test: {file: q.jsonl, range: [2, 5]}}\n", "test {model}; echo '{\\\"score\\\": 0.5, \\\"scores\\\": [1, 0]}'");
+    out = run_command("splits: {test: {file: q.jsonl, range: [2, 5]}}\n",
+                      "test {model}; echo '{\\\"score\\\": 0.5, \\\"scores\\\": [1, 0]}'");
     assert_invalid(&out, "2 scores for 3 questions", "");
 }
 
@@ -328,7 +333,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sets_and_weights), cmocka_unit_test(test_overwritten_candidate), cmocka_unit_test(test_not_finite),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_stopped), cmocka_unit_test(test_commands), cmocka_unit_test(test_bad_commands),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_stopped), cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_bad_commands),
         cmocka_unit_test(test_command_beside_engine), cmocka_unit_test(test_recorded),
     };
     return cmocka_run_group_tests(tests, open_tasks, close_tasks);

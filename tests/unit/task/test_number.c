@@ -126,7 +126,8 @@ static void test_bytes_that_are_not_text(void **state)
 }
 
 /* A score, or -1 where gold is refused. */
-static double scored(int (*score_it)(const char *, const json_t *, double *, error *), const char *answer, const char *gold, error *err)
+static double scored(int (*score_it)(const char *, const json_t *, double *, error *), const char *answer, const char *gold,
+                     error *err)
 {
     json_t *json = json_loads(gold, JSON_DECODE_ANY, NULL);
     assert_non_null(json);
@@ -151,7 +152,8 @@ static void test_gold(void **state)
     assert_true(scored(number_paper_score, "19", "[18, \"19\"]", &err) == 1);
     assert_true(scored(number_paper_score, "20", "[18, \"19\"]", &err) == 0);
     assert_true(scored(number_paper_score, "なし", "0", &err) == 0);
-    const char *const bad[] = {"\"dog\"", "\"\"", "\"nan\"", "\"inf\"", "\"1e999\"", "\"0x10\"", "\"1 2\"", "null", "true", "{}", "[]", "[[1]]"};
+    const char *const bad[] = {"\"dog\"", "\"\"", "\"nan\"", "\"inf\"", "\"1e999\"", "\"0x10\"", "\"1 2\"", "null", "true", "{}",
+                               "[]", "[[1]]"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (scored(number_paper_score, "1", bad[i], &err) != -1 || !strstr(err.text, "gold"))
             fail_msg("gold %s is not refused", bad[i]);
@@ -161,7 +163,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain), cmocka_unit_test(test_separators), cmocka_unit_test(test_signs),
-        cmocka_unit_test(test_digits_of_every_script), cmocka_unit_test(test_where_the_answer_stands), cmocka_unit_test(test_infinity),
+        cmocka_unit_test(test_digits_of_every_script), cmocka_unit_test(test_where_the_answer_stands),
+        cmocka_unit_test(test_infinity),
         cmocka_unit_test(test_bytes_that_are_not_text), cmocka_unit_test(test_gold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,8 @@ static void test_mgsm(void **state)
     const question *q = t->splits[0].questions[1];
     char *filled = template_fill(t->prompt, q->fields, "q", &err), *wanted, *place = strstr(paper_prompt, "{input}");
     assert_string_equal(task_question_text(t, q), "ローブを作成するには、青色の繊維を2巻分、白色の繊維をその半分用いる必要があります。全体で何巻必要ですか？");
-    wanted = memory_print("%.*s%s%s", (int)(place - paper_prompt), paper_prompt, task_question_text(t, q), place + strlen("{input}"));
+    wanted = memory_print("%.*s%s%s", (int)(place - paper_prompt), paper_prompt, task_question_text(t, q),
+                          place + strlen("{input}"));
     assert_string_equal(filled, wanted);
     free(filled);
     free(wanted);
@@ -85,7 +86,8 @@ static void test_miniature(void **state)
 static void test_recorded_answers(void **state)
 {
     (void)state;
-    static const struct { const char *model; int right, japanese; } recorded[] = {{"base", 25, 25}, {"ja", 39, 39}, {"math-a", 96, 0}, {"math-b", 88, 0}};
+    static const struct { const char *model; int right, japanese; } recorded[] = {
+        {"base", 25, 25}, {"ja", 39, 39}, {"math-a", 96, 0}, {"math-b", 88, 0}};
     error err = {0};
     task *t = open_recipe("mini-math-ja.yml");
     const task_split *test = task_split_find(t, "test", NULL);
@@ -106,7 +108,8 @@ static void test_recorded_answers(void **state)
             japanese += j.score == 1;
         }
         if (right != recorded[m].right || japanese != recorded[m].japanese)
-            fail_msg("%s: %d right, %d of them Japanese; wanted %d and %d", recorded[m].model, right, japanese, recorded[m].right, recorded[m].japanese);
+            fail_msg("%s: %d right, %d of them Japanese; wanted %d and %d", recorded[m].model, right, japanese,
+                     recorded[m].right, recorded[m].japanese);
         dataset_free(answers);
         free(path);
     }
@@ -116,6 +119,7 @@ static void test_recorded_answers(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mgsm), cmocka_unit_test(test_miniature), cmocka_unit_test(test_recorded_answers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mgsm), cmocka_unit_test(test_miniature),
+                                       cmocka_unit_test(test_recorded_answers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

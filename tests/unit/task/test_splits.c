@@ -76,7 +76,8 @@ static void test_named(void **state)
     (void)state;
     scene_questions("train.jsonl", "train", 0, 12);
     scene_questions("test.jsonl", "test", 0, 5);
-    task *t = scene_good_task("data: train.jsonl\nsplits:\n  search: {range: [0, 8]}\n  select: {file: train.jsonl, range: [8, 12]}\n  test: test.jsonl\n" REST, 1);
+    task *t = scene_good_task("data: train.jsonl\nsplits:\n  search: {range: [0, 8]}\n"
+                              "  select: {file: train.jsonl, range: [8, 12]}\n  test: test.jsonl\n" REST, 1);
     assert_false(t->splits_made);
     assert_int_equal(t->n_datasets, 2);   /* a file named twice is read once */
     assert_int_equal(task_split_find(t, "search", NULL)->count, 8);
@@ -124,8 +125,10 @@ static void test_overlap(void **state)
 {
     (void)state;
     scene_questions("train.jsonl", "train", 0, 12);
-    refused("{a: {file: train.jsonl, range: [0, 6]}, b: {file: train.jsonl, range: [5, 12]}}", "'a' and 'b'", "train.jsonl line 6");
-    free(scene_write("test.jsonl", "{\"question\": \"new\", \"answer\": 1}\n{\"question\": \" train\\n what  is 3?\", \"answer\": 3}\n"));
+    refused("{a: {file: train.jsonl, range: [0, 6]}, b: {file: train.jsonl, range: [5, 12]}}", "'a' and 'b'",
+            "train.jsonl line 6");
+    free(scene_write("test.jsonl", "{\"question\": \"new\", \"answer\": 1}\n{\"question\": \" train\\n what  is 3?\", "
+                                   "\"answer\": 3}\n"));
     refused("{search: train.jsonl, test: test.jsonl}", "train.jsonl line 4", "test.jsonl line 2");
     free(scene_write("test.jsonl", "{\"question\": \"train what is 33?\", \"answer\": 3}\n"));
     task_free(scene_good_task("splits: {search: train.jsonl, test: test.jsonl}\n" REST, 1));
@@ -138,8 +141,10 @@ static void test_overlap_between_tasks(void **state)
     scene_questions("train.jsonl", "train", 0, 12);
     scene_questions("other.jsonl", "other", 0, 4);
     free(scene_write("strange.jsonl", "{\"problem\": \"train what is 3?\", \"answer\": 3}\n"));
-    task *a = scene_good_task("splits: {search: {file: train.jsonl, range: [0, 8]}, test: {file: train.jsonl, range: [8, 12]}}\n" REST, 1),
-         *b = scene_good_task("splits: {test: {file: train.jsonl, range: [6, 12]}, far: other.jsonl}\nprompt: \"Q {question} A\"\nmax_new_tokens: 8\nmetric: number\n", 1),
+    task *a = scene_good_task("splits: {search: {file: train.jsonl, range: [0, 8]}, test: {file: train.jsonl, range: [8, 12]}}\n"
+                              REST, 1),
+         *b = scene_good_task("splits: {test: {file: train.jsonl, range: [6, 12]}, far: other.jsonl}\nprompt: \"Q {question} "
+                              "A\"\nmax_new_tokens: 8\nmetric: number\n", 1),
          *c = scene_good_task("splits: {test: strange.jsonl}\nprompt: \"{problem}\"\nmax_new_tokens: 8\nmetric: number\n", 1),
          *command = scene_good_task("command: {run: \"x {model}\"}\n", 1);
     assert_int_equal(task_splits_disjoint(a, &a->splits[0], b, &b->splits[0], &err), -1);
@@ -179,7 +184,8 @@ static void test_where_files_are_looked_for(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cut), cmocka_unit_test(test_small_files), cmocka_unit_test(test_cut_with_copies), cmocka_unit_test(test_named),
+        cmocka_unit_test(test_cut), cmocka_unit_test(test_small_files), cmocka_unit_test(test_cut_with_copies),
+        cmocka_unit_test(test_named),
         cmocka_unit_test(test_refused), cmocka_unit_test(test_overlap), cmocka_unit_test(test_overlap_between_tasks),
         cmocka_unit_test(test_where_files_are_looked_for),
     };

@@ -14,7 +14,8 @@ static int open_with_questions(void **state)
 static void test_all_keys(void **state)
 {
     (void)state;
-    task *t = scene_good_task("name: sums\ndata: q.jsonl\nid: id\nprompt: \"Q: {question}\\nA:\"\nanswer: answer\nmax_new_tokens: 80\n"
+    task *t = scene_good_task("name: sums\ndata: q.jsonl\nid: id\nprompt: \"Q: {question}\\nA:\"\nanswer: answer\n"
+                              "max_new_tokens: 80\n"
                               "stop: [\"Q:\", 指示]\ntruncate: left\ntemperature: 0.5\ntop_p: 0.9\nrepetition_penalty: 1.5\n"
                               "metric: {name: number_paper, language: ja}\n", 1);
     assert_string_equal(t->name, "sums");
@@ -64,9 +65,11 @@ static void test_refused(void **state)
         {"data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 0\nmetric: number\n", "0 is outside", ""},
         {"data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 1e9\nmetric: number\n", "not a whole number", ""},
         {"data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: exact_mach\n", "'exact_mach'", "'exact_match'"},
-        {"data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: {name: number, langage: ja}\n", "'langage'", "'language'"},
+        {"data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: {name: number, langage: ja}\n", "'langage'",
+         "'language'"},
         {"data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: {language: ja}\n", "'name' is missing", ""},
-        {"data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: {name: number, language: \"日本語\"}\n", "code such as ja", ""},
+        {"data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: {name: number, language: \"日本語\"}\n",
+         "code such as ja", ""},
         {"data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: [number]\n", "should be text", ""},
         {HEAD "temperature: -1\n", "temperature is -1", "[0, 100]"},
         {HEAD "temperature: .nan\n", "not a finite number", ""},
@@ -78,10 +81,12 @@ static void test_refused(void **state)
         {HEAD "stop: {a: b}\n", "list", ""},
         {HEAD "answer: gold\n", "no field 'gold'", "line 1"},
         {HEAD "name: \"\"\n", "'name' is empty", ""},
-        {"data: absent.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: number\n", "'absent.jsonl' is neither", "task.yml:1:7"},
+        {"data: absent.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: number\n", "'absent.jsonl' is neither",
+         "task.yml:1:7"},
         {"data: words.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: number\n", "line 2", "'dog' is not a number"},
     };
-    free(scene_write("words.jsonl", "{\"question\": \"a\", \"answer\": 1}\n{\"question\": \"b\", \"answer\": \"dog\"}\n{\"question\": \"c\", \"answer\": 1}\n"));
+    free(scene_write("words.jsonl", "{\"question\": \"a\", \"answer\": 1}\n{\"question\": \"b\", \"answer\": \"dog\"}\n"
+                                    "{\"question\": \"c\", \"answer\": 1}\n"));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         error err;
         task *t = scene_task(bad[i].yaml, 1, &err);
@@ -142,7 +147,8 @@ static void test_judging(void **state)
     error err = {0};
     language_model *lid = language_open(SOURCE_DIR "/data/lid.176.ftz", &err);
     assert_non_null(lid);
-    task *t = scene_good_task("data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: {name: number, language: ja}\n", 1);
+    task *t = scene_good_task("data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: {name: number, language: ja}\n",
+                              1);
     const question *q = &t->datasets[0]->items[7];   /* its answer is 7 */
     judgement j;
     assert_int_equal(task_judge(t, q, "答えは7です。", lid, &j, &err), 0);
@@ -166,7 +172,8 @@ static void test_judging(void **state)
 static void test_what_a_person_reads(void **state)
 {
     (void)state;
-    free(scene_write("odd.jsonl", "{\"id\": \"a\", \"zeta\": \"last\", \"input\": \"in\", \"answer\": \"x\"}\n{\"id\": \"b\", \"answer\": \"x\", \"zeta\": \"z\"}\n"
+    free(scene_write("odd.jsonl", "{\"id\": \"a\", \"zeta\": \"last\", \"input\": \"in\", \"answer\": \"x\"}\n{\"id\": \"b\", "
+                                  "\"answer\": \"x\", \"zeta\": \"z\"}\n"
                                   "{\"id\": \"c\", \"answer\": \"x\", \"zeta\": 1}\n"));
     task *t = scene_good_task("data: odd.jsonl\nprompt: \"{zeta}\"\nmax_new_tokens: 8\nmetric: exact_match\n", 1);
     assert_string_equal(task_question_text(t, &t->datasets[0]->items[0]), "in");
@@ -197,8 +204,10 @@ static void test_prompt_tokens(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_keys), cmocka_unit_test(test_defaults), cmocka_unit_test(test_refused), cmocka_unit_test(test_too_many_stops),
-        cmocka_unit_test(test_commands), cmocka_unit_test(test_judging), cmocka_unit_test(test_what_a_person_reads), cmocka_unit_test(test_prompt_tokens),
+        cmocka_unit_test(test_all_keys), cmocka_unit_test(test_defaults), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_too_many_stops),
+        cmocka_unit_test(test_commands), cmocka_unit_test(test_judging), cmocka_unit_test(test_what_a_person_reads),
+        cmocka_unit_test(test_prompt_tokens),
     };
     return cmocka_run_group_tests(tests, open_with_questions, scene_close);
 }
