@@ -125,7 +125,7 @@ static int run(const command *self, int argc, char **argv)
 
     error err = {0};
     int status = -1;
-    threads *pool = threads_new(common.threads ? (int)common.threads : threads_available());
+    threads *pool = options_pool(&common);
     size_t n = task_paths.count;
     task **tasks = memory_new(n, sizeof *tasks);
     question_set *sets = memory_new(n, sizeof *sets);
@@ -133,7 +133,7 @@ static int run(const command *self, int argc, char **argv)
     evaluator *judge = NULL;
     evaluation done = {0};
     double began = progress_seconds();
-    const backend *family = common.backend ? backend_find(common.backend, &err) : backend_best();
+    const backend *family = options_backend(&common, &err);
     if (n == 0)
         fail(&err, ERROR_USAGE, "eval needs a task: -t TASK.yml");
     if (n == 0 || !family)

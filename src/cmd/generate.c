@@ -71,7 +71,7 @@ static int run(const command *self, int argc, char **argv)
 
     error err = {0};
     int status = -1;
-    threads *pool = threads_new(common.threads ? (int)common.threads : threads_available());
+    threads *pool = options_pool(&common);
     char *text = prompt ? memory_text(prompt) : read_stdin();
     checkpoint *model = NULL;
     plan *p = NULL;
@@ -79,7 +79,7 @@ static int run(const command *self, int argc, char **argv)
     engine *e = NULL;
     token_list ids = {0};
     answer result = {0};
-    const backend *family = common.backend ? backend_find(common.backend, &err) : backend_best();
+    const backend *family = options_backend(&common, &err);
     if (!family || !(model = source_open(words[0], pool, &err)) || checkpoint_check_finite(model, pool, &err) != 0 || !(p = plan_build(model, &err)))
         goto done;
     if (!model->folder || !(t = tokenizer_open(model->folder, &err)))

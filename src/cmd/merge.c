@@ -30,7 +30,7 @@ static int run(const command *self, int argc, char **argv)
     }
     if (seed >= 0)
         r->seed = (uint64_t)seed;
-    threads *pool = threads_new(common.threads ? (int)common.threads : threads_available());
+    threads *pool = options_pool(&common);
     double began = progress_seconds();
     int status = merge_to_folder(r, words[1], force, &(merge_options){.pool = pool}, &err);
     if (status == 0) {

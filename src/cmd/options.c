@@ -167,6 +167,16 @@ int options_parse(const command *c, const option *options, size_t n, int argc, c
     return 0;
 }
 
+threads *options_pool(const common_options *common)
+{
+    return threads_new(common->threads ? (int)common->threads : threads_available());
+}
+
+const backend *options_backend(const common_options *common, error *err)
+{
+    return common->backend ? backend_find(common->backend, err) : backend_best();
+}
+
 int options_fail(const error *err)
 {
     progress_clear();

@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/threads.h"
+#include "compute/backend.h"
 
 enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_INT, OPTION_REAL, OPTION_SIZE, OPTION_LIST };
 
@@ -38,6 +40,10 @@ typedef struct common_options {
 /* Fills the options and up to `most` positional words; returns 0 to go on, else the exit status + 1 (help was printed, or usage was wrong). */
 int options_parse(const command *c, const option *options, size_t n, int argc, char **argv,
                   const char **words, int least, int most, common_options *common);
+
+/* The threads and the kernel family that the options ask for. */
+threads *options_pool(const common_options *common);
+const backend *options_backend(const common_options *common, error *err);
 
 /* Prints one line on stderr and returns the exit status for this error. */
 int options_fail(const error *err);

@@ -1,4 +1,4 @@
-/* A merge to disk: the recipe's models opened, merged in memory, written with recipe and model card. */
+/* From a recipe alone: its models opened and merged in memory, or written to disk with recipe and model card. */
 #include <stdlib.h>
 
 #include "base/file.h"
@@ -43,43 +43,66 @@ static int write_merge(const recipe *r, checkpoint *merged, const char *out, boo
     return status;
 }
 
-int merge_to_folder(const recipe *r, const char *out, bool replace, const merge_options *options, error *err)
+static checkpoint *merge_open(const recipe *r, checkpoint **models, const merge_options *options, error *err)
 {
-    int status = 0;
-    merger *m = NULL;
-    checkpoint *merged = NULL, **models = memory_new(r->n_models, sizeof *models);
-    if (file_exists(out) && !replace)
-        status = fail(err, ERROR_USAGE, "%s exists already; give another name or --force", out);
-    for (size_t i = 0; i < r->n_models && status == 0; i++) {
-        char *folder = recipe_model_folder(r, (int)i);
-        if (file_same(folder, out))
-            status = fail(err, ERROR_USAGE, "%s is one of the sources: write the merge elsewhere", out);
-        else if (!(models[i] = checkpoint_open(folder, err)))
-            status = -1;
-        free(folder);
-    }
-    if (status != 0)
-        goto done;
-    status = -1;
-    if (!(m = merge_prepare(r, models, options, err)))
-        goto done;
+    threads *pool = options ? options->pool : NULL;
+    merger *m = merge_prepare(r, models, options, err);
+    if (!m)
+        return NULL;
     char *notes = merge_notes(m);
     if (notes[0])
         progress_say("%s", notes);
     free(notes);
-    for (size_t i = 0; i < r->n_models; i++)
-        if (checkpoint_check_finite(models[i], options ? options->pool : NULL, err) != 0)
-            goto done;
-    if (!(merged = merge_allocate(m, err)) || merge_run(m, r, merged, err) != 0)
-        goto done;
-    if (checkpoint_check_finite(merged, options ? options->pool : NULL, err) != 0)
-        goto done;
-    status = write_merge(r, merged, out, replace, err);
-done:
-    checkpoint_free(merged);
+    int status = 0;
+    for (size_t i = 0; i < r->n_models && status == 0; i++)
+        status = checkpoint_check_finite(models[i], pool, err);
+    checkpoint *merged = status == 0 ? merge_allocate(m, err) : NULL;
+    if (merged && (merge_run(m, r, merged, err) != 0 || checkpoint_check_finite(merged, pool, err) != 0)) {
+        checkpoint_free(merged);
+        merged = NULL;
+    }
     merge_free(m);
+    return merged;
+}
+
+checkpoint *merge_in_memory(const recipe *r, const merge_options *options, error *err)
+{
+    checkpoint *merged = NULL, **models = memory_new(r->n_models, sizeof *models);
+    int status = 0;
+    for (size_t i = 0; i < r->n_models && status == 0; i++) {
+        char *folder = recipe_model_folder(r, (int)i);
+        models[i] = checkpoint_open(folder, err);
+        status = models[i] ? 0 : -1;
+        free(folder);
+    }
+    if (status == 0)
+        merged = merge_open(r, models, options, err);
     for (size_t i = 0; i < r->n_models; i++)
         checkpoint_free(models[i]);
     free(models);
+    return merged;
+}
+
+static int check_out(const recipe *r, const char *out, bool replace, error *err)
+{
+    if (file_exists(out) && !replace)
+        return fail(err, ERROR_USAGE, "%s exists already; give another name or --force", out);
+    for (size_t i = 0; i < r->n_models; i++) {
+        char *folder = recipe_model_folder(r, (int)i);
+        bool same = file_same(folder, out);
+        free(folder);
+        if (same)
+            return fail(err, ERROR_USAGE, "%s is one of the sources: write the merge elsewhere", out);
+    }
+    return 0;
+}
+
+int merge_to_folder(const recipe *r, const char *out, bool replace, const merge_options *options, error *err)
+{
+    if (check_out(r, out, replace, err) != 0)
+        return -1;
+    checkpoint *merged = merge_in_memory(r, options, err);
+    int status = merged ? write_merge(r, merged, out, replace, err) : -1;
+    checkpoint_free(merged);
     return status;
 }

@@ -26,7 +26,6 @@ struct merger {
     int n_models, base, config_from;
     merge_options options;
     tensor_plan plan;
-    string notes;
 };
 
 struct piece { size_t job; int64_t begin, end; };   /* rows */
@@ -77,7 +76,7 @@ static void note_configs(merger *m)
         if (c == winner || !c->config || config_read(c->config, c->name, &other, NULL) != 0)
             continue;
         if (config_differences(&ours, &other, line, sizeof line))
-            string_print(&m->notes, "configs differ, %s wins over %s: %s\n", winner->name, c->name, line);
+            string_print(&m->plan.notes, "configs differ, %s wins over %s: %s\n", winner->name, c->name, line);
     }
 }
 
@@ -102,8 +101,6 @@ merger *merge_prepare(const recipe *r, checkpoint *const *models, const merge_op
         merge_free(m);
         return NULL;
     }
-    if (m->plan.notes.length)
-        string_puts(&m->notes, m->plan.notes.text);
     note_configs(m);
     return m;
 }
@@ -113,14 +110,14 @@ void merge_free(merger *m)
     if (!m)
         return;
     tensors_free(&m->plan);
-    free(m->notes.text);
     free(m);
 }
 
 char *merge_notes(const merger *m)
 {
-    size_t n = m->notes.length;
-    return memory_text_n(n ? m->notes.text : "", n && m->notes.text[n - 1] == '\n' ? n - 1 : n);
+    const string *notes = &m->plan.notes;
+    size_t n = notes->length;
+    return memory_text_n(n ? notes->text : "", n && notes->text[n - 1] == '\n' ? n - 1 : n);
 }
 
 static void set_untied(json_t *config)

@@ -36,8 +36,11 @@ int merge_run(merger *m, const recipe *r, checkpoint *out, error *err);
 /* Lines that the user should see before the run: configs that differ and whose value wins, tensors that are dropped. free() it; "" when none. */
 char *merge_notes(const merger *m);
 
-/* Opens the recipe's models, merges in memory and writes OUT, with recipe.yml and a model card beside the tensors. An OUT that is
- * one of the sources, and weights that are not finite, are errors. */
+/* Opens the recipe's models and merges them in memory, saying the notes on stderr. Weights that are not finite, in a model or in the
+ * merge, are errors. NULL and *err on failure; checkpoint_free it. */
+checkpoint *merge_in_memory(const recipe *r, const merge_options *options, error *err);
+
+/* The same, and writes OUT with recipe.yml and a model card beside the tensors. An OUT that is one of the sources is an error. */
 int merge_to_folder(const recipe *r, const char *out, bool replace, const merge_options *options, error *err);
 
 #endif

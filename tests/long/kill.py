@@ -45,8 +45,9 @@ while done < kills:
     after = random.uniform(0.02, 1.6 * seconds / kills)
     status = evolve("killed", after)
     if status == 0:
-        print(f"finished before kill {done + 1}: starting the killed study afresh", flush=True)
+        print(f"finished before kill {done + 1}: counting from 0, starting the killed study afresh", flush=True)
         subprocess.run(["rm", "-rf", f"{work}/killed"])
+        done = 0
         continue
     assert status is None, f"evolve failed with {status}"
     done += 1

@@ -4,8 +4,7 @@
 #include <math.h>
 
 #include "engine/engine.h"
-
-static tokenizer *words;
+#include "words.h"
 
 typedef struct world {
     checkpoint *checkpoint;
@@ -335,23 +334,6 @@ static void test_kv_bytes(void **state)
     world w = world_new((tiny){0}, (engine_options){0});
     assert_int_equal(engine_kv_bytes(w.plan, 33), 2 * 8192);
     world_free(&w);
-}
-
-static int open_words(void **state)
-{
-    (void)state;
-    error err = {0};
-    words = tokenizer_open(SOURCE_DIR "/tests/data/engine/tokenizer.json", &err);
-    if (!words)
-        fail_msg("%s", err.text);
-    return 0;
-}
-
-static int close_words(void **state)
-{
-    (void)state;
-    tokenizer_free(words);
-    return 0;
 }
 
 int main(void)

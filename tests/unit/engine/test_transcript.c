@@ -2,8 +2,7 @@
 #include "../base/check.h"
 
 #include "engine/transcript.h"
-
-static tokenizer *words;
+#include "words.h"
 
 static int32_t id(const char *token)
 {
@@ -81,23 +80,6 @@ static void test_news_hold_back(void **state)
     free(scratch.text);
     free(told.text);
     transcript_close(&t);
-}
-
-static int open_words(void **state)
-{
-    (void)state;
-    error err = {0};
-    words = tokenizer_open(SOURCE_DIR "/tests/data/engine/tokenizer.json", &err);
-    if (!words)
-        fail_msg("%s", err.text);
-    return 0;
-}
-
-static int close_words(void **state)
-{
-    (void)state;
-    tokenizer_free(words);
-    return 0;
 }
 
 int main(void)
