@@ -9,23 +9,53 @@
 #include "base/memory.h"
 #include "study/report_chart.h"
 
-static const char style[] =
-    ":root{color-scheme:light dark;--ink:#1c2430;--soft:#667;--line:#ccd;--paper:#fff;--one:#2166ac;--two:#b2182b}"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e4e8ee;--soft:#9aa4b2;--line:#3a4350;--paper:#14181d;--one:#6ab0f3;--two:#f4796b}}"
-    "body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:60rem;margin:2rem auto;padding:0 1rem}"
-    "h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}table{border-collapse:collapse;width:100%}"
-    "th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums}"
-    "tr.winner{font-weight:600}.ok{color:var(--one)}.no{color:var(--two)}small,.soft{color:var(--soft)}pre{white-space:pre-wrap;word-break:break-word}"
-    "svg{width:100%;height:auto}svg text{fill:var(--soft);font-size:11px}";
+#define LONG_TEXT 100       /* bytes of a setting that are folded away */
+#define DEEPEST 12          /* levels of settings that are laid out; below, they stand as JSON */
+#define MOST_FAILURES 20
+
+/* Nothing may be fetched or run, whatever a name or an answer tries. */
+static const char head[] =
+    "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width, initial-scale=1\">"
+    "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\"><style>"
+    ":root{color-scheme:light dark;--ink:#1c2430;--soft:#5b6675;--line:#d9dee6;--paper:#fff;--one:#1f5fae;--two:#b4501e;--band:#1f5fae26;--ok:#1a7f4b;--no:#b3261e}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e4e8ee;--soft:#9aa4b2;--line:#333c48;--paper:#14181d;--one:#6ab0f3;--two:#f0a173;--band:#6ab0f333;--ok:#5fd098;--no:#ff8a80}}"
+    "body{font:15px/1.55 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:62rem;margin:2rem auto;padding:0 1rem}"
+    "h1{font-size:1.6rem;margin-bottom:0}h2{font-size:1.15rem;margin:2.2rem 0 .6rem}table{border-collapse:collapse;width:100%}"
+    "th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);vertical-align:top;unicode-bidi:isolate}th{font-weight:600;color:var(--soft)}"
+    "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}tr.winner td{font-weight:600}.ok{color:var(--ok)}.no{color:var(--no)}"
+    "small,.soft{color:var(--soft);font-weight:400}.text,pre{white-space:pre-wrap;overflow-wrap:anywhere}pre{margin:.3rem 0 .3rem 1rem;font-size:13px}"
+    "code{overflow-wrap:anywhere}details{margin:.15rem 0}dl{margin:0 0 0 1rem}dt{float:left;clear:left;margin-right:.5rem;color:var(--soft)}dd{margin:0 0 0 2rem}"
+    "svg{width:100%;height:auto;display:block}svg text{fill:var(--soft);font-size:11px}svg.interval{width:7.5rem;margin-top:.35rem}"
+    ".grid{stroke:var(--line)}.line{fill:none;stroke-width:2;stroke-linejoin:round}.line.one{stroke:var(--one)}.line.two{stroke:var(--two)}"
+    ".dot.one,.one-mark{fill:var(--one);color:var(--one)}.dot.two,.two-mark{fill:var(--two);color:var(--two)}.point,.point-mark{fill:var(--soft);color:var(--soft);fill-opacity:.4}"
+    ".band{fill:var(--band)}.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(16rem,1fr));gap:1rem}.wide{overflow-x:auto}"
+    "</style><title>";
+
+/* The bytes of a character that pages might obey: controls but newline and tab, and the marks that turn the direction of text. */
+static size_t obeyed(const unsigned char *c)
+{
+    if ((*c < 0x20 && *c != '\n' && *c != '\t') || *c == 0x7f)
+        return 1;
+    if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+        return 2;
+    if (*c == 0xe2 && ((c[1] == 0x80 && c[2] >= 0xaa && c[2] <= 0xae) || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9)))
+        return 3;
+    return 0;
+}
 
 void report_escape(string *page, const char *text)
 {
-    for (; *text; text++) {
+    string_puts(page, "");
+    while (*text) {
+        size_t n = obeyed((const unsigned char *)text);
         const char *as = *text == '<' ? "&lt;" : *text == '>' ? "&gt;" : *text == '&' ? "&amp;" : *text == '"' ? "&quot;" : *text == '\'' ? "&#39;" : NULL;
-        if (as)
+        if (n)
+            string_puts(page, "\xef\xbf\xbd");
+        else if (as)
             string_puts(page, as);
         else
             string_add(page, text, 1);
+        text += n ? n : 1;
     }
 }
 
@@ -35,51 +65,108 @@ static const char *text_of(const json_t *object, const char *key)
     return text ? text : "";
 }
 
-static void cell(string *page, const json_t *split)
+static double number_of(const json_t *object, const char *key)
 {
-    const json_t *score = json_object_get(split, "score"), *low = json_object_get(split, "low"), *high = json_object_get(split, "high");
-    if (!json_is_number(score)) {
-        string_puts(page, "<td class=n>-</td>");
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static bool is_share(double x)
+{
+    return x >= 0 && x <= 1;
+}
+
+/* ---- the table */
+
+static void add_number(string *page, double x)
+{
+    if (is_share(x))
+        string_print(page, "%.1f%%", 100 * x);
+    else
+        string_print(page, "%.4g", x);
+}
+
+static void add_cell(string *page, const json_t *split)
+{
+    double score = number_of(split, "score"), low = number_of(split, "low"), high = number_of(split, "high"), n = number_of(split, "n");
+    if (isnan(score)) {
+        string_puts(page, "<td class=\"n soft\">&ndash;</td>");
         return;
     }
-    string_print(page, "<td class=n>%.1f", 100 * json_number_value(score));
-    if (json_is_number(low) && json_is_number(high))
-        string_print(page, " <small>%.1f&nbsp;..&nbsp;%.1f</small>", 100 * json_number_value(low), 100 * json_number_value(high));
+    string_puts(page, "<td class=n");
+    if (n > 0)
+        string_print(page, " title=\"%.0f questions\"", n);
+    string_puts(page, ">");
+    add_number(page, score);
+    if (!isnan(low) && !isnan(high)) {
+        string_puts(page, "<br><small>");
+        add_number(page, low);
+        string_puts(page, " to ");
+        add_number(page, high);
+        string_puts(page, "</small>");
+    }
     string_puts(page, "</td>");
+}
+
+static void add_row(string *page, const json_t *row, const char *winner, bool with_acc)
+{
+    const json_t *held_out = json_object_get(row, "held_out");
+    double acc = number_of(held_out, "acc"), score = number_of(held_out, "score"), trial_number = number_of(row, "trial");
+    string_puts(page, *winner && strcmp(text_of(row, "name"), winner) == 0 ? "<tr class=winner><td>&#9733; " : "<tr><td>");
+    report_escape(page, text_of(row, "name"));
+    if (!isnan(trial_number))
+        string_print(page, " <small>trial %.0f</small>", trial_number);
+    if (*text_of(row, "path")) {
+        string_puts(page, "<br><small>");
+        report_escape(page, text_of(row, "path"));
+        string_puts(page, "</small>");
+    }
+    string_puts(page, "</td><td class=soft>");
+    report_escape(page, text_of(row, "kind"));
+    string_puts(page, "</td>");
+    add_cell(page, json_object_get(row, "search"));
+    add_cell(page, json_object_get(row, "select"));
+    add_cell(page, held_out);
+    if (with_acc) {
+        string_puts(page, "<td class=n>");
+        if (isnan(acc))
+            string_puts(page, "&ndash;");
+        else
+            add_number(page, acc);
+        string_puts(page, "</td>");
+    }
+    string_puts(page, "<td>");
+    if (is_share(score))
+        report_interval(page, score, number_of(held_out, "low"), number_of(held_out, "high"));
+    string_puts(page, "</td></tr>");
 }
 
 static void add_table(string *page, const json_t *table)
 {
-    const json_t *rows = json_object_get(table, "rows"), *note;
+    const json_t *rows = json_object_get(table, "rows"), *item;
+    bool with_acc = false;
     size_t i;
     if (json_array_size(rows) == 0)
         return;
-    string_puts(page, "<h2>Results</h2><p class=soft>Per cent, with 95 % intervals. Held-out questions were never used to choose.</p>"
-                      "<table><tr><th>model<th>kind<th>search<th>select<th>held out</tr>");
-    for (i = 0; i < json_array_size(rows); i++) {
-        const json_t *row = json_array_get(rows, i);
-        bool won = strcmp(text_of(row, "name"), text_of(table, "winner")) == 0;
-        string_puts(page, won ? "<tr class=winner><td>" : "<tr><td>");
-        report_escape(page, text_of(row, "name"));
-        string_puts(page, "</td><td class=soft>");
-        report_escape(page, text_of(row, "kind"));
-        string_puts(page, "</td>");
-        cell(page, json_object_get(row, "search"));
-        cell(page, json_object_get(row, "select"));
-        cell(page, json_object_get(row, "held_out"));
-        string_puts(page, "</tr>");
-    }
-    string_puts(page, "</table>");
-    const json_t *wins = json_object_get(table, "wins"), *losses = json_object_get(table, "losses");
-    if (json_is_integer(wins) && json_is_integer(losses))
-        string_print(page, "<p>The winner solves %lld held-out questions that no source solves, and fails %lld that some source solves.</p>",
-                     (long long)json_integer_value(wins), (long long)json_integer_value(losses));
-    json_array_foreach(json_object_get(table, "notes"), i, note) {
+    json_array_foreach(rows, i, item)
+        with_acc = with_acc || !isnan(number_of(json_object_get(item, "held_out"), "acc"));
+    string_puts(page, "<section><h2>Results</h2><div class=wide><table><tr><th>model<th>kind<th class=n>search<th class=n>select<th class=n>held out");
+    string_print(page, "%s<th>held out, 0 to 100%%</tr>", with_acc ? "<th class=n>in any language" : "");
+    json_array_foreach(rows, i, item)
+        add_row(page, item, text_of(table, "winner"), with_acc);
+    string_puts(page, "</table></div><p class=soft>With 95% intervals. <em>select</em> chose the winner (&#9733;); <em>held out</em> questions never chose anything.</p>");
+    double wins = number_of(table, "wins"), losses = number_of(table, "losses");
+    if (!isnan(wins) && !isnan(losses))
+        string_print(page, "<p>The winner solves <b>%.0f</b> held-out questions that no source solves, and misses <b>%.0f</b> that some source solves.</p>", wins, losses);
+    json_array_foreach(json_object_get(table, "notes"), i, item) {
         string_puts(page, "<p>");
-        report_escape(page, json_string_value(note) ? json_string_value(note) : "");
+        report_escape(page, json_string_value(item) ? json_string_value(item) : "");
         string_puts(page, "</p>");
     }
+    string_puts(page, "</section>");
 }
+
+/* ---- answers, failures, places */
 
 static void add_worked(string *page, const json_t *worked)
 {
@@ -87,25 +174,45 @@ static void add_worked(string *page, const json_t *worked)
     const json_t *item, *a;
     if (json_array_size(worked) == 0)
         return;
-    string_puts(page, "<h2>Answers side by side</h2>");
+    string_puts(page, "<section><h2>Answers side by side</h2>");
     json_array_foreach(worked, i, item) {
-        string_puts(page, "<table><tr><th colspan=2>");
+        string_puts(page, "<div class=wide><table><tr><th colspan=2 class=text>");
         report_escape(page, text_of(item, "question"));
-        string_puts(page, "<br><small>gold: ");
+        string_puts(page, "<br><small>right answer: ");
         report_escape(page, text_of(item, "gold"));
         string_puts(page, *text_of(item, "note") ? "; " : "");
         report_escape(page, text_of(item, "note"));
         string_puts(page, "</small></tr>");
         json_array_foreach(json_object_get(item, "answers"), k, a) {
             bool ok = json_is_true(json_object_get(a, "ok"));
-            string_print(page, "<tr><td class=%s>%s ", ok ? "ok" : "no", ok ? "&#10003;" : "&#10007;");
+            string_print(page, "<tr><td class=%s>%s&nbsp;", ok ? "ok" : "no", ok ? "&#10003;" : "&#10007;");
             report_escape(page, text_of(a, "name"));
-            string_puts(page, "</td><td>");
+            string_puts(page, "</td><td class=text>");
             report_escape(page, text_of(a, "text"));
             string_puts(page, "</td></tr>");
         }
-        string_puts(page, "</table><br>");
+        string_puts(page, "</table></div><br>");
     }
+    string_puts(page, "</section>");
+}
+
+static void add_failures(string *page, const trial *trials, size_t n)
+{
+    size_t failed = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(trials[i].state, "FAIL") != 0 || ++failed > MOST_FAILURES)
+            continue;
+        if (failed == 1)
+            string_puts(page, "<section><h2>Trials that failed</h2><table><tr><th>trial<th>generation<th>reason</tr>");
+        string_print(page, "<tr><td>%lld</td><td>%u</td><td class=text>", (long long)trials[i].number, trials[i].generation);
+        report_escape(page, trials[i].reason ? trials[i].reason : "");
+        string_puts(page, "</td></tr>");
+    }
+    if (failed)
+        string_puts(page, "</table>");
+    if (failed > MOST_FAILURES)
+        string_print(page, "<p>The first %d of %zu.</p>", MOST_FAILURES, failed);
+    string_puts(page, failed ? "</section>" : "");
 }
 
 static void add_places(string *page, const json_t *places)
@@ -114,7 +221,7 @@ static void add_places(string *page, const json_t *places)
     const json_t *place;
     if (json_array_size(places) == 0)
         return;
-    string_puts(page, "<h2>Where everything lies</h2><table>");
+    string_puts(page, "<section><h2>Where everything lies</h2><table>");
     json_array_foreach(places, i, place) {
         string_puts(page, "<tr><td>");
         report_escape(page, text_of(place, "what"));
@@ -122,24 +229,83 @@ static void add_places(string *page, const json_t *places)
         report_escape(page, text_of(place, "path"));
         string_puts(page, "</code></td></tr>");
     }
-    string_puts(page, "</table>");
+    string_puts(page, "</table></section>");
 }
 
-static void add_settings(string *page, const json_t *settings)
+/* ---- settings */
+
+static bool is_tree(const json_t *value)
+{
+    return json_is_object(value) || json_is_array(value);
+}
+
+static void add_value(string *page, const json_t *value, int level);
+
+static void add_member(string *page, const char *key, const json_t *value, int level)
+{
+    bool fold = is_tree(value) || (json_is_string(value) && (json_string_length(value) > LONG_TEXT || strchr(json_string_value(value), '\n')));
+    string_puts(page, fold ? "<details><summary>" : "<dl><dt>");
+    report_escape(page, key);
+    string_puts(page, fold ? "</summary>" : "</dt><dd>");
+    add_value(page, value, level);
+    string_puts(page, fold ? "</details>" : "</dd></dl>");
+}
+
+static void add_value(string *page, const json_t *value, int level)
 {
     const char *key;
-    json_t *value;
-    string_puts(page, "<h2>Settings</h2>");
-    json_object_foreach((json_t *)settings, key, value) {
-        char *text = json_is_string(value) ? memory_text(json_string_value(value)) : json_dumps(value, JSON_INDENT(1) | JSON_ENCODE_ANY);
-        bool is_long = text && strlen(text) > 80;
-        string_puts(page, is_long ? "<details><summary>" : "<p>");
-        report_escape(page, key);
-        string_puts(page, is_long ? "</summary><pre>" : ": <code>");
+    json_t *item;
+    size_t i;
+    bool plain = true;      /* a list of numbers and words stands in one line */
+    json_array_foreach(value, i, item)
+        plain = plain && !is_tree(item);
+    if (json_is_object(value) && level < DEEPEST) {
+        string_puts(page, "<div style=\"margin-left:1rem\">");
+        json_object_foreach((json_t *)value, key, item)
+            add_member(page, key, item, level + 1);
+        string_puts(page, "</div>");
+    } else if (json_is_array(value) && !plain && level < DEEPEST) {
+        string_puts(page, "<div style=\"margin-left:1rem\">");
+        json_array_foreach(value, i, item) {
+            char number[32];
+            snprintf(number, sizeof number, "%zu", i + 1);
+            add_member(page, *text_of(item, "name") ? text_of(item, "name") : number, item, level + 1);
+        }
+        string_puts(page, "</div>");
+    } else if (json_is_string(value)) {
+        bool lines = strchr(json_string_value(value), '\n') != NULL;
+        string_puts(page, lines ? "<pre>" : "<code>");
+        report_escape(page, json_string_value(value));
+        string_puts(page, lines ? "</pre>" : "</code>");
+    } else {
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+        string_puts(page, "<code>");
         report_escape(page, text ? text : "");
-        string_puts(page, is_long ? "</pre></details>" : "</code></p>");
+        string_puts(page, "</code>");
         free(text);
     }
+}
+
+static void add_standing(string *page, const trial *trials, size_t n)
+{
+    size_t complete = 0, failed = 0, open = 0;
+    double seconds = 0;
+    for (size_t i = 0; i < n; i++) {
+        complete += strcmp(trials[i].state, "COMPLETE") == 0;
+        failed += strcmp(trials[i].state, "FAIL") == 0;
+        open += strcmp(trials[i].state, "WAITING") == 0 || strcmp(trials[i].state, "RUNNING") == 0;
+        seconds += isfinite(trials[i].seconds) ? trials[i].seconds : 0;
+    }
+    string_print(page, "<p class=soft>%zu trials: %zu complete", n, complete);
+    if (failed)
+        string_print(page, ", %zu failed", failed);
+    if (n - complete - failed - open)
+        string_print(page, ", %zu pruned", n - complete - failed - open);
+    if (open)
+        string_print(page, ", %zu still to run", open);
+    if (seconds > 0)
+        string_print(page, "; %.0f s of evaluation", seconds);
+    string_puts(page, "</p>");
 }
 
 int report_html(store *s, const char *path, error *err)
@@ -156,24 +322,27 @@ int report_html(store *s, const char *path, error *err)
         error absent = {0};
         named[i] = store_get(s, names[i], &absent);
         if (!named[i] && absent.code != ERROR_NONE) {
-            *err = absent;
+            fail(err, absent.code, "%s", absent.text);
             goto done;
         }
     }
     if (store_trials(s, UINT32_MAX, false, &trials, &n, err) != 0)
         goto done;
-    string_puts(&page, "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><title>");
+    string_puts(&page, head);
     report_escape(&page, store_study_name(s));
-    string_print(&page, "</title><style>%s</style><h1>", style);
+    string_puts(&page, "</title><h1>");
     report_escape(&page, store_study_name(s));
     string_puts(&page, "</h1>");
+    add_standing(&page, trials, n);
     add_table(&page, named[0]);
     report_scores(&page, trials, n, text_of(settings, "metric"));
     report_parameters(&page, trials, n, json_object_get(settings, "dimensions"));
     add_worked(&page, named[1]);
+    add_failures(&page, trials, n);
     add_places(&page, named[2]);
-    add_settings(&page, settings);
-    string_puts(&page, "</html>\n");
+    string_puts(&page, "<section><h2>Settings</h2>");
+    add_value(&page, settings, 0);
+    string_puts(&page, "</section></html>\n");
     status = file_write(path, page.text, page.length, err);
 done:
     free(page.text);
