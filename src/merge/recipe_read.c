@@ -1,4 +1,6 @@
 /* mergekit's YAML into a recipe. Nothing is skipped in silence: what is not known is an error with its place. */
+#include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -359,21 +361,30 @@ static int read_tokenizer(const yaml_value *root, recipe *r, error *err)
     return 0;
 }
 
+static int read_seed(const yaml_value *v, uint64_t *out, error *err)
+{
+    if (!v)
+        return 0;
+    bool digits = v->kind == YAML_TEXT && v->text[0] && strspn(v->text, "0123456789") == strlen(v->text);
+    errno = 0;
+    if (digits)
+        *out = strtoull(v->text, NULL, 10);
+    return digits && errno == 0 ? 0 : yaml_fail(err, v, "seed should be a whole number from 0 to %llu", ULLONG_MAX);
+}
+
 static int read_own(const yaml_value *own, recipe *r, error *err)
 {
     static const char *const modes[] = {"exact", "compat", NULL}, *const masks[] = {"philox", "mt19937", NULL};
     int mode = 0, mask = -1, rescale = r->inverse_density;
-    int64_t seed = 0;
     if (own && own->kind != YAML_MAP)
         return yaml_fail(err, own, "merganser should be a map {mode, seed, mask}");
     if (yaml_known_keys(own, own_keys, err) != 0 || one_of(member(own, "mode"), modes, &mode, err) != 0 ||
         one_of(member(own, "mask"), masks, &mask, err) != 0 || one_of(member(own, "rescale"), rescale_words, &rescale, err) != 0 ||
-        yaml_int(yaml_get(own, "seed"), 0, INT64_MAX, &seed, err) != 0)
+        read_seed(member(own, "seed"), &r->seed, err) != 0)
         return -1;
     r->mode = (enum merge_mode)mode;
     r->mask = mask >= 0 ? (enum merge_mask)mask : mode == MERGE_COMPAT ? MERGE_MASK_MT19937 : MERGE_MASK_PHILOX;
     r->inverse_density = rescale == 1;
-    r->seed = (uint64_t)seed;
     return 0;
 }
 

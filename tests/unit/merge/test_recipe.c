@@ -67,10 +67,10 @@ static void reads_values(void **state)
 static void reads_its_own_key(void **state)
 {
     (void)state;
-    recipe *r = must_parse(MODELS "merganser: {mode: compat, seed: 12345678901, rescale: inverse_density, config_from: x}\n");
+    recipe *r = must_parse(MODELS "merganser: {mode: compat, seed: 18446744073709551615, rescale: inverse_density, config_from: x}\n");
     assert_int_equal(r->mode, MERGE_COMPAT);
     assert_int_equal(r->mask, MERGE_MASK_MT19937);
-    assert_true(r->seed == 12345678901u);
+    assert_true(r->seed == UINT64_MAX);
     assert_true(r->inverse_density);
     assert_int_equal(r->config_from, 1);
     assert_true(r->base_listed);
@@ -121,7 +121,8 @@ static void refuses(void **state)
         {MODELS "parameters: {weight: 1e39}\nmerganser: {mode: compat}\n", ERROR_FORMAT, "float32", "infinities"},
         {MODELS "merganser: {mod: exact}\n", ERROR_FORMAT, "mod", "did you mean 'mode'"},
         {MODELS "merganser: {mode: fast}\n", ERROR_FORMAT, "fast", "exact, compat"},
-        {MODELS "merganser: {seed: -1}\n", ERROR_FORMAT, "-1", "outside"},
+        {MODELS "merganser: {seed: -1}\n", ERROR_FORMAT, "seed", "18446744073709551615"},
+        {MODELS "merganser: {seed: 18446744073709551616}\n", ERROR_FORMAT, "seed", "18446744073709551615"},
         {MODELS "merganser: {config_from: nobody}\n", ERROR_FORMAT, "nobody", "not one of the models"},
         {MODELS "dtype: float64\n", ERROR_FORMAT, "float64", "bfloat16"},
         {MODELS "chat_template: auto\n", ERROR_UNSUPPORTED, "chat_template", "test.yml:8"},
