@@ -79,8 +79,8 @@ static json_t *evaluation_json(const evaluation *e)
         json_array_append_new(sets, json_real(e->set_scores[i]));
     for (size_t i = 0; i < e->count; i++) {
         const result *r = &e->results[i];
-        json_array_append_new(results, json_pack("{s:o, s:f, s:f, s:o}", "id", text_json(r->question ? r->question->id : ""), "score", r->judged.score,
-                                                 "raw", r->judged.raw, "answer", text_json(r->answer)));
+        json_array_append_new(results, json_pack("{s:o, s:f, s:f, s:o}", "id", text_json(r->question ? r->question->id : ""),
+                                                 "score", r->judged.score, "raw", r->judged.raw, "answer", text_json(r->answer)));
     }
     return json_pack("{s:f, s:o, s:o}", "score", e->score, "sets", sets, "results", results);
 }

@@ -101,7 +101,8 @@ int contenders_check_option(const char *option, error *err)
         if (!known) {
             const char *near = text_nearest(word, study_baseline_names());
             status = fail(err, ERROR_USAGE, "--baselines: unknown '%s'%s%s%s", word, near ? "; did you mean '" : "",
-                          near ? near : "; known are linear, task_arithmetic_mean, task_arithmetic_sum, ties, dare_ties, none", near ? "'?" : "");
+                          near ? near : "; known are linear, task_arithmetic_mean, task_arithmetic_sum, ties, dare_ties, none",
+                          near ? "'?" : "");
         }
     }
     free(copy);

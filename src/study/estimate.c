@@ -71,8 +71,11 @@ static int longest_of(const question_pool *p, const tokenizer *tok, const model_
             status = task_prompt(t, q, tok, &ids, err);
             size_t n = ids.count + (size_t)t->max_new;
             if (status == 0 && (int64_t)ids.count >= config->max_positions && !t->truncate_left)
-                status = fail(err, ERROR_LIMIT, "%s line %zu: a prompt of %zu tokens leaves no room under the model's %lld positions; shorten it, or "
-                              "write 'truncate: left' in %s", q->file, q->line, ids.count, (long long)config->max_positions, t->file);
+                status =
+                    fail(err, ERROR_LIMIT,
+                         "%s line %zu: a prompt of %zu tokens leaves no room under the model's %lld positions; shorten it, or "
+                         "write 'truncate: left' in %s",
+                         q->file, q->line, ids.count, (long long)config->max_positions, t->file);
             if ((int64_t)n > config->max_positions)
                 n = (size_t)config->max_positions;
             if (n > *longest)
@@ -93,8 +96,10 @@ static int count_memory(session *s, sizes *z, error *err)
         if (!p)
             return -1;
         tokenizer *tok = tokenizer_open(s->candidate->folder, err);
-        int status = tok && longest_of(&s->search, tok, &p->config, &z->longest, err) == 0 && longest_of(&s->select, tok, &p->config, &z->longest, err) == 0
-                         ? longest_of(&s->held_out, tok, &p->config, &z->longest, err) : -1;
+        int status = tok && longest_of(&s->search, tok, &p->config, &z->longest, err) == 0 &&
+                             longest_of(&s->select, tok, &p->config, &z->longest, err) == 0
+                         ? longest_of(&s->held_out, tok, &p->config, &z->longest, err)
+                         : -1;
         uint64_t one = engine_kv_bytes(p, z->longest);
         tokenizer_free(tok);
         plan_free(p);
@@ -109,9 +114,10 @@ static int count_memory(session *s, sizes *z, error *err)
     if (z->total <= z->available)
         return 0;
     char a[32], b[32], c[32], d[32];
-    return fail(err, ERROR_MEMORY, "the study needs %s of memory (one candidate %s, keys and values %s), and %s %s; %s", progress_bytes(a, (double)z->total),
-                progress_bytes(b, (double)z->candidate), progress_bytes(c, (double)z->kv), progress_bytes(d, (double)z->available),
-                s->options->memory ? "is what --memory allows" : "is free", s->options->memory ? "allow more" : "close other programs, or use a larger machine");
+    return fail(err, ERROR_MEMORY, "the study needs %s of memory (one candidate %s, keys and values %s), and %s %s; %s",
+                progress_bytes(a, (double)z->total), progress_bytes(b, (double)z->candidate), progress_bytes(c, (double)z->kv),
+                progress_bytes(d, (double)z->available), s->options->memory ? "is what --memory allows" : "is free",
+                s->options->memory ? "allow more" : "close other programs, or use a larger machine");
 }
 
 static int count_disk(session *s, sizes *z, error *err)
@@ -124,13 +130,15 @@ static int count_disk(session *s, sizes *z, error *err)
     uint64_t trials = (uint64_t)s->generations * (uint64_t)s->population;
     if (s->generations > INT64_MAX / s->population)
         trials = UINT64_MAX / BYTES_A_RESULT / 1024;
-    z->disk = z->candidate * (command ? 2 : 1) + trials * (question_pool_asked(&s->search) + 8) * BYTES_A_RESULT + ((uint64_t)16 << 20);
+    z->disk =
+        z->candidate * (command ? 2 : 1) + trials * (question_pool_asked(&s->search) + 8) * BYTES_A_RESULT + ((uint64_t)16 << 20);
     free(best);
     if (file_free_bytes(out, &z->disk_free, err) != 0)
         return -1;
     char a[32], b[32];
-    return z->disk <= z->disk_free ? 0 : fail(err, ERROR_IO, "the study needs %s on the disk of %s, which has %s left", progress_bytes(a, (double)z->disk), out,
-                                              progress_bytes(b, (double)z->disk_free));
+    return z->disk <= z->disk_free ? 0
+                                   : fail(err, ERROR_IO, "the study needs %s on the disk of %s, which has %s left",
+                                          progress_bytes(a, (double)z->disk), out, progress_bytes(b, (double)z->disk_free));
 }
 
 /* The candidate's start on k questions: the decoded tokens, the longest answer, the time. */
@@ -150,7 +158,8 @@ static int probe(session *s, const question_set *all, size_t k, evaluation *e, d
     return status;
 }
 
-static void learn(const evaluation *one, double one_seconds, size_t one_asked, const evaluation *more, double seconds, size_t asked, costs *c)
+static void learn(const evaluation *one, double one_seconds, size_t one_asked, const evaluation *more, double seconds,
+                  size_t asked, costs *c)
 {
     double tokens = 0, single = 0;
     for (size_t i = 0; i < more->count; i++) {
@@ -161,14 +170,17 @@ static void learn(const evaluation *one, double one_seconds, size_t one_asked, c
     for (size_t i = 0; i < one->count; i++)
         single += one->results[i].n_tokens;
     c->tokens = asked ? tokens / (double)asked : 0;
-    if (more->stats.decode_tokens == 0 || more->stats.decode_seconds <= 0 || tokens == 0) {     /* not the engine's: all in proportion */
-        c->prefill = asked > one_asked && seconds > one_seconds ? (seconds - one_seconds) / (double)(asked - one_asked) : seconds / (double)(asked ? asked : 1);
+    if (more->stats.decode_tokens == 0 || more->stats.decode_seconds <= 0 ||
+        tokens == 0) { /* not the engine's: all in proportion */
+        c->prefill = asked > one_asked && seconds > one_seconds ? (seconds - one_seconds) / (double)(asked - one_asked)
+                                                                : seconds / (double)(asked ? asked : 1);
         return;
     }
     c->prefill = more->stats.prefill_seconds / (double)asked;
     double per_token = more->stats.decode_seconds / tokens, alone = single > 0 ? one->stats.decode_seconds / single : per_token;
     /* a L + c T = seconds of the larger run, a + c = seconds a token of the single one */
-    double steps = c->longest, slope = tokens > steps ? (more->stats.decode_seconds - alone * steps) / (tokens - steps) : per_token;
+    double steps = c->longest,
+           slope = tokens > steps ? (more->stats.decode_seconds - alone * steps) / (tokens - steps) : per_token;
     c->token = fmin(fmax(slope, 0), alone);
     c->step = alone - c->token;
 }
@@ -233,24 +245,26 @@ int estimate_run(session *s, error *err)
     int known = recall(s, &c, &finished, err);
     if (known < 0 || (known == 0 && measure(s, &c, err) != 0))
         return -1;
-    double trials = fmax((double)s->generations * s->population - (double)finished, 0), asked = (double)question_pool_asked(&s->search);
+    double trials = fmax((double)s->generations * s->population - (double)finished, 0),
+           asked = (double)question_pool_asked(&s->search);
     double candidate = c.merge + question_seconds(&c, asked), search = trials * candidate;
     finish_load load = finish_estimate(s);
     double last = load.merges * c.merge + load.evaluations * question_seconds(&c, load.questions / fmax(load.evaluations, 1));
     s->progress = (session_progress){.total = (uint64_t)(trials * asked), .best = NAN, .mean = NAN};
     char text[5][32];
     if (s->options->dry_run && s->options->json) {
-        json_t *json = json_pack("{s:s, s:I, s:I, s:i, s:f, s:f, s:f, s:I, s:I}", "study", s->file->name, "dimensions", (json_int_t)s->genome->count,
-                                 "generations", (json_int_t)s->generations, "population", s->population, "candidate_seconds", candidate,
-                                 "search_seconds", search, "final_seconds", last, "memory_bytes", (json_int_t)z.total, "disk_bytes", (json_int_t)z.disk);
+        json_t *json = json_pack("{s:s, s:I, s:I, s:i, s:f, s:f, s:f, s:I, s:I}", "study", s->file->name, "dimensions",
+                                 (json_int_t)s->genome->count, "generations", (json_int_t)s->generations, "population",
+                                 s->population, "candidate_seconds", candidate, "search_seconds", search, "final_seconds", last,
+                                 "memory_bytes", (json_int_t)z.total, "disk_bytes", (json_int_t)z.disk);
         json_dumpf(json, stdout, JSON_INDENT(2));
         putchar('\n');
         json_decref(json);
     }
-    progress_say("%s: %zu numbers, %lld generations of %d, %zu questions each; kernels %s", s->file->name, s->genome->count, (long long)s->generations,
-                 s->population, question_pool_asked(&s->search), s->backend->name);
-    progress_say("about %s a candidate, %s for the search, %s for the final choice and the table; memory %s, disk %s", progress_duration(text[0], candidate),
-                 progress_duration(text[1], search), progress_duration(text[2], last), progress_bytes(text[3], (double)z.total),
-                 progress_bytes(text[4], (double)z.disk));
+    progress_say("%s: %zu numbers, %lld generations of %d, %zu questions each; kernels %s", s->file->name, s->genome->count,
+                 (long long)s->generations, s->population, question_pool_asked(&s->search), s->backend->name);
+    progress_say("about %s a candidate, %s for the search, %s for the final choice and the table; memory %s, disk %s",
+                 progress_duration(text[0], candidate), progress_duration(text[1], search), progress_duration(text[2], last),
+                 progress_bytes(text[3], (double)z.total), progress_bytes(text[4], (double)z.disk));
     return 0;
 }

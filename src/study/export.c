@@ -14,8 +14,10 @@ static int missing(const char *db, const char *what, error *err)
 /* The search's recipe without values, its models in the study's order, the base last. */
 static recipe *recipe_of(const char *db, const json_t *settings, const study_file *f, const char ***names, error *err)
 {
-    const json_t *fixed = json_object_get(settings, "fixed"), *how = json_object_get(fixed, "recipe"), *models = json_object_get(settings, "models");
-    const json_t *sources = json_object_get(how, "sources"), *base = json_object_get(how, "base_model"), *seed = json_object_get(fixed, "seed");
+    const json_t *fixed = json_object_get(settings, "fixed"), *how = json_object_get(fixed, "recipe"),
+                 *models = json_object_get(settings, "models");
+    const json_t *sources = json_object_get(how, "sources"), *base = json_object_get(how, "base_model"),
+                 *seed = json_object_get(fixed, "seed");
     const char *method_name = json_string_value(json_object_get(how, "method"));
     size_t n = json_array_size(sources);
     if (!method_name || !method_find(method_name) || n == 0 || !json_is_integer(seed)) {
@@ -45,7 +47,8 @@ static recipe *recipe_of(const char *db, const json_t *settings, const study_fil
 static int decode(const char *db, const json_t *settings, const double *x, size_t n, recipe **out, error *err)
 {
     const json_t *study = json_object_get(settings, "study");
-    const char *text = json_string_value(json_object_get(study, "text")), *path = json_string_value(json_object_get(study, "path")), **names = NULL;
+    const char *text = json_string_value(json_object_get(study, "text")),
+               *path = json_string_value(json_object_get(study, "path")), **names = NULL;
     if (!text || !path)
         return missing(db, "study", err);
     study_file *f = study_file_parse(text, strlen(text), path, err);
@@ -132,7 +135,8 @@ static int check_models(const char *db, const json_t *settings, error *err)
     const char *name;
     json_t *model;
     json_object_foreach(json_object_get(settings, "models"), name, model) {
-        const char *path = json_string_value(json_object_get(model, "path")), *wanted = json_string_value(json_object_get(model, "sampled"));
+        const char *path = json_string_value(json_object_get(model, "path")),
+                   *wanted = json_string_value(json_object_get(model, "sampled"));
         char hex[65];
         checkpoint *c = path && wanted ? checkpoint_open(path, err) : NULL;
         if (!path || !wanted)

@@ -62,7 +62,8 @@ static recipe *recipe_of(const session *s, const contender *c)
 static int write_best(session *s, const contender *winner, error *err)
 {
     recipe *r = recipe_of(s, winner);
-    char *yaml = recipe_yaml(r), *best = file_join(s->out, "best"), *config = file_join(best, "config.json"), *file = file_join(s->out, "recipe.yml");
+    char *yaml = recipe_yaml(r), *best = file_join(s->out, "best"), *config = file_join(best, "config.json"),
+         *file = file_join(s->out, "recipe.yml");
     json_t *digests = json_array(), *now, *before;
     for (size_t i = 0; i < s->recipe->n_models; i++)
         json_array_append_new(digests, json_string(s->digests[i]));
@@ -103,8 +104,9 @@ static int put(session *s, const char *name, json_t *value, error *err)
 /* The report lies beside what it names. */
 static int write_report(session *s, error *err)
 {
-    json_t *places = json_pack("[{s:s, s:s}, {s:s, s:s}, {s:s, s:s}]", "what", "the winner, a Hugging Face folder", "path", "best", "what",
-                               "its recipe, a mergekit file", "path", "recipe.yml", "what", "the study, which Optuna's tools open too", "path", "study.db");
+    json_t *places = json_pack("[{s:s, s:s}, {s:s, s:s}, {s:s, s:s}]", "what", "the winner, a Hugging Face folder", "path",
+                               "best", "what", "its recipe, a mergekit file", "path", "recipe.yml", "what",
+                               "the study, which Optuna's tools open too", "path", "study.db");
     char *page = file_join(s->out, "report.html");
     int status = put(s, "places", places, err) == 0 ? report_html(s->store, page, err) : -1;
     free(page);
@@ -117,7 +119,10 @@ static int put_mean(session *s, error *err)
     json_t *x = json_array();
     for (size_t i = 0; mean && i < s->genome->count; i++)
         json_array_append_new(x, json_real(mean[i]));
-    return put(s, "mean", mean ? json_pack("{s:I, s:o}", "generation", (json_int_t)optimizer_generation(s->optimizer), "x", x) : (json_decref(x), json_null()), err);
+    return put(s, "mean",
+               mean ? json_pack("{s:I, s:o}", "generation", (json_int_t)optimizer_generation(s->optimizer), "x", x)
+                    : (json_decref(x), json_null()),
+               err);
 }
 
 /* Held-out results are to be seen once; a search that goes on after them is told so for ever. */
@@ -129,13 +134,17 @@ static int note_held_out(session *s, json_t *notes, error *err)
         *err = missing;
         return -1;
     }
-    json_int_t first = json_integer_value(json_object_get(seen, "generations")), now = (json_int_t)optimizer_generation(s->optimizer);
+    json_int_t first = json_integer_value(json_object_get(seen, "generations")),
+               now = (json_int_t)optimizer_generation(s->optimizer);
     int status = 0;
     if (!seen && s->held_out.count)
         status = put(s, "held_out_seen", json_pack("{s:I}", "generations", now), err);
     else if (seen && now > first)
-        json_array_append_new(notes, json_sprintf("Held-out results had been seen after generation %lld: the search went on afterwards, so they no longer "
-                                                  "are a test that nobody had looked at.", (long long)first));
+        json_array_append_new(
+            notes,
+            json_sprintf("Held-out results had been seen after generation %lld: the search went on afterwards, so they no longer "
+                         "are a test that nobody had looked at.",
+                         (long long)first));
     json_decref(seen);
     return status;
 }
@@ -164,8 +173,9 @@ int finish_run(session *s, error *err)
     if (winner < merges)
         winner = evolved;
     else
-        json_array_append_new(notes, json_sprintf("A source wins on select: '%s' is better than every merge, and best/ is that source.",
-                                                  all.items[winner].name));
+        json_array_append_new(notes,
+                              json_sprintf("A source wins on select: '%s' is better than every merge, and best/ is that source.",
+                                           all.items[winner].name));
     for (size_t i = merges; i < models; i++)
         keep_row(&rows, &all.items[i]);
     if (contenders_unsearched(s, &rows, notes, err) != 0)

@@ -80,7 +80,8 @@ static json_t *parameter(store *s, sqlite3_stmt *q, error *err)
     double x = sqlite3_column_double(q, 1);
     bool is_number = sqlite3_column_type(q, 1) == SQLITE_FLOAT || sqlite3_column_type(q, 1) == SQLITE_INTEGER;
     double low = json_number_value(json_object_get(a, "low")), high = json_number_value(json_object_get(a, "high"));
-    bool inside = json_is_number(json_object_get(a, "low")) && json_is_number(json_object_get(a, "high")) && x >= low && x <= high;
+    bool inside =
+        json_is_number(json_object_get(a, "low")) && json_is_number(json_object_get(a, "high")) && x >= low && x <= high;
     if (!kind || !json_is_object(a))
         bad_parameter(s, name, "is none of Optuna's", err);
     else if (!is_number || !isfinite(x))
@@ -106,7 +107,10 @@ static json_t *parameter(store *s, sqlite3_stmt *q, error *err)
 static json_t *parameters(store *s, int64_t id, error *err)
 {
     json_t *out = json_object();
-    sqlite3_stmt *q = database_query(s, err, "SELECT param_name, param_value, distribution_json FROM trial_params WHERE trial_id = ? ORDER BY param_id", "i", id);
+    sqlite3_stmt *q =
+        database_query(s, err,
+                       "SELECT param_name, param_value, distribution_json FROM trial_params WHERE trial_id = ? ORDER BY param_id",
+                       "i", id);
     int row = q ? 1 : -1;
     while (row == 1 && (row = database_step(s, q, err)) == 1) {
         json_t *value = parameter(s, q, err);
@@ -126,7 +130,9 @@ static json_t *parameters(store *s, int64_t id, error *err)
 static json_t *values(store *s, int64_t id, error *err)
 {
     json_t *out = json_array();
-    sqlite3_stmt *q = database_query(s, err, "SELECT objective, value, value_type FROM trial_values WHERE trial_id = ? ORDER BY objective", "i", id);
+    sqlite3_stmt *q =
+        database_query(s, err, "SELECT objective, value, value_type FROM trial_values WHERE trial_id = ? ORDER BY objective", "i",
+                       id);
     int row = q ? 1 : -1;
     while (row == 1 && (row = database_step(s, q, err)) == 1) {
         if (sqlite3_column_int64(q, 0) != (int64_t)json_array_size(out))
@@ -145,8 +151,10 @@ static json_t *values(store *s, int64_t id, error *err)
 static json_t *intermediate(store *s, int64_t id, error *err)
 {
     json_t *out = json_object();
-    sqlite3_stmt *q = database_query(s, err, "SELECT step, intermediate_value, intermediate_value_type FROM trial_intermediate_values "
-                                     "WHERE trial_id = ? ORDER BY step", "i", id);
+    sqlite3_stmt *q = database_query(s, err,
+                                     "SELECT step, intermediate_value, intermediate_value_type FROM trial_intermediate_values "
+                                     "WHERE trial_id = ? ORDER BY step",
+                                     "i", id);
     int row = q ? 1 : -1;
     while (row == 1 && (row = database_step(s, q, err)) == 1) {
         char step[32];
@@ -179,19 +187,26 @@ static json_t *read_trial(store *s, sqlite3_stmt *q, size_t position, size_t obj
     int64_t id = sqlite3_column_int64(q, 0), n = sqlite3_column_int64(q, 1);
     const char *state = column(q, 2);
     if (n != (int64_t)position || !known_state(state)) {
-        fail(err, ERROR_FORMAT, "%s: trial id %lld has number %lld and state '%.20s' at place %zu", s->path, (long long)id, (long long)n, state, position);
+        fail(err, ERROR_FORMAT, "%s: trial id %lld has number %lld and state '%.20s' at place %zu", s->path, (long long)id,
+             (long long)n, state, position);
         return NULL;
     }
-    json_t *v = values(s, id, err), *p = v ? parameters(s, id, err) : NULL, *m = p ? intermediate(s, id, err) : NULL, *user = NULL, *system = NULL;
+    json_t *v = values(s, id, err), *p = v ? parameters(s, id, err) : NULL, *m = p ? intermediate(s, id, err) : NULL,
+           *user = NULL, *system = NULL;
     json_t *start = NULL, *complete = NULL, *out = NULL;
-    if (m && (user = attributes(s, "SELECT \"key\", value_json FROM trial_user_attributes WHERE trial_id = ? ORDER BY 1", id, "trial attribute", err)) &&
-        (system = attributes(s, "SELECT \"key\", value_json FROM trial_system_attributes WHERE trial_id = ? ORDER BY 1", id, "trial attribute", err)) &&
+    if (m &&
+        (user = attributes(s, "SELECT \"key\", value_json FROM trial_user_attributes WHERE trial_id = ? ORDER BY 1", id,
+                           "trial attribute", err)) &&
+        (system = attributes(s, "SELECT \"key\", value_json FROM trial_system_attributes WHERE trial_id = ? ORDER BY 1", id,
+                             "trial attribute", err)) &&
         (start = time_json(s, q, 3, err)) && (complete = time_json(s, q, 4, err))) {
         if (strcmp(state, "COMPLETE") == 0 && json_array_size(v) != objectives)
-            fail(err, ERROR_FORMAT, "%s: trial %zu is COMPLETE with %zu values of %zu", s->path, position, json_array_size(v), objectives);
+            fail(err, ERROR_FORMAT, "%s: trial %zu is COMPLETE with %zu values of %zu", s->path, position, json_array_size(v),
+                 objectives);
         else
-            out = json_pack("{s:I, s:s, s:O, s:O, s:O, s:O, s:O, s:O, s:O}", "number", (json_int_t)n, "state", state, "values", v, "params", p,
-                            "intermediate", m, "user_attrs", user, "system_attrs", system, "start", start, "complete", complete);
+            out = json_pack("{s:I, s:s, s:O, s:O, s:O, s:O, s:O, s:O, s:O}", "number", (json_int_t)n, "state", state, "values", v,
+                            "params", p, "intermediate", m, "user_attrs", user, "system_attrs", system, "start", start,
+                            "complete", complete);
     }
     json_decref(v);
     json_decref(p);
@@ -237,10 +252,12 @@ static json_t *best(const json_t *trials, const json_t *directions)
 static json_t *read_directions(store *s, int64_t id, error *err)
 {
     json_t *out = json_array();
-    sqlite3_stmt *q = database_query(s, err, "SELECT direction FROM study_directions WHERE study_id = ? ORDER BY objective", "i", id);
+    sqlite3_stmt *q =
+        database_query(s, err, "SELECT direction FROM study_directions WHERE study_id = ? ORDER BY objective", "i", id);
     int row = q ? 1 : -1;
     while (row == 1 && (row = database_step(s, q, err)) == 1) {
-        if (strcmp(column(q, 0), "MAXIMIZE") != 0 && strcmp(column(q, 0), "MINIMIZE") != 0 && strcmp(column(q, 0), "NOT_SET") != 0)
+        if (strcmp(column(q, 0), "MAXIMIZE") != 0 && strcmp(column(q, 0), "MINIMIZE") != 0 &&
+            strcmp(column(q, 0), "NOT_SET") != 0)
             row = fail(err, ERROR_FORMAT, "%s: study id %lld has the direction '%.20s'", s->path, (long long)id, column(q, 0));
         else
             json_array_append_new(out, json_string(column(q, 0)));
@@ -255,8 +272,11 @@ static json_t *read_directions(store *s, int64_t id, error *err)
 static json_t *read_trials(store *s, int64_t id, size_t objectives, error *err)
 {
     json_t *out = json_array();
-    sqlite3_stmt *q = database_query(s, err, "SELECT trial_id, number, state, datetime_start, datetime_complete FROM trials WHERE study_id = ? "
-                                     "ORDER BY trial_id", "i", id);
+    sqlite3_stmt *q =
+        database_query(s, err,
+                       "SELECT trial_id, number, state, datetime_start, datetime_complete FROM trials WHERE study_id = ? "
+                       "ORDER BY trial_id",
+                       "i", id);
     int row = q ? 1 : -1;
     while (row == 1 && (row = database_step(s, q, err)) == 1) {
         json_t *t = read_trial(s, q, json_array_size(out), objectives, err);
@@ -274,15 +294,18 @@ static json_t *read_trials(store *s, int64_t id, size_t objectives, error *err)
 
 static json_t *read_study(store *s, int64_t id, const char *name, error *err)
 {
-    json_t *title = text_json(s, name, err), *directions = title ? read_directions(s, id, err) : NULL, *user = NULL, *system = NULL, *trials = NULL;
+    json_t *title = text_json(s, name, err), *directions = title ? read_directions(s, id, err) : NULL, *user = NULL,
+           *system = NULL, *trials = NULL;
     json_t *out = NULL;
     if (directions &&
-        (user = attributes(s, "SELECT \"key\", value_json FROM study_user_attributes WHERE study_id = ? ORDER BY 1", id, "study attribute", err)) &&
-        (system = attributes(s, "SELECT \"key\", value_json FROM study_system_attributes WHERE study_id = ? ORDER BY 1", id, "study attribute", err)) &&
+        (user = attributes(s, "SELECT \"key\", value_json FROM study_user_attributes WHERE study_id = ? ORDER BY 1", id,
+                           "study attribute", err)) &&
+        (system = attributes(s, "SELECT \"key\", value_json FROM study_system_attributes WHERE study_id = ? ORDER BY 1", id,
+                             "study attribute", err)) &&
         (trials = read_trials(s, id, json_array_size(directions), err))) {
         json_t *metrics = json_object_get(system, "study:metric_names");
-        out = json_pack("{s:O, s:O, s:O, s:O, s:o, s:O}", "name", title, "directions", directions, "user_attrs", user, "metric_names",
-                        metrics ? metrics : json_null(), "best", best(trials, directions), "trials", trials);
+        out = json_pack("{s:O, s:O, s:O, s:O, s:o, s:O}", "name", title, "directions", directions, "user_attrs", user,
+                        "metric_names", metrics ? metrics : json_null(), "best", best(trials, directions), "trials", trials);
     }
     json_decref(title);
     json_decref(directions);
@@ -294,11 +317,12 @@ static json_t *read_study(store *s, int64_t id, const char *name, error *err)
 
 static int check_head(store *s, error *err)
 {
-    sqlite3_stmt *q = database_query(s, err, "SELECT version_num, (SELECT schema_version FROM version_info) FROM alembic_version", "");
+    sqlite3_stmt *q =
+        database_query(s, err, "SELECT version_num, (SELECT schema_version FROM version_info) FROM alembic_version", "");
     int row = q ? database_step(s, q, err) : -1;
     if (row == 1 && (strcmp(column(q, 0), STORE_OPTUNA_HEAD) != 0 || sqlite3_column_int64(q, 1) != STORE_OPTUNA_SCHEMA))
-        row = fail(err, ERROR_UNSUPPORTED, "%s: Optuna's tables have version '%.40s' (schema %lld), this program reads %s (%d)", s->path, column(q, 0),
-                   (long long)sqlite3_column_int64(q, 1), STORE_OPTUNA_HEAD, STORE_OPTUNA_SCHEMA);
+        row = fail(err, ERROR_UNSUPPORTED, "%s: Optuna's tables have version '%.40s' (schema %lld), this program reads %s (%d)",
+                   s->path, column(q, 0), (long long)sqlite3_column_int64(q, 1), STORE_OPTUNA_HEAD, STORE_OPTUNA_SCHEMA);
     else if (row == 0)
         row = fail(err, ERROR_FORMAT, "%s: Optuna's tables have no version", s->path);
     sqlite3_finalize(q);

@@ -23,7 +23,8 @@ int outcome_check(const char *out, const char *db, bool force, error *err)
     int status = 0;
     for (struct dirent *entry; status == 0 && !force && (entry = readdir(folder));)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && !ours(entry->d_name))
-            status = fail(err, ERROR_USAGE, "%s: holds '%.100s' and no study; give another -o OUT, or --force", out, entry->d_name);
+            status =
+                fail(err, ERROR_USAGE, "%s: holds '%.100s' and no study; give another -o OUT, or --force", out, entry->d_name);
     closedir(folder);
     return status;
 }
@@ -36,7 +37,8 @@ int outcome_apart(const session *s, error *err)
     for (size_t i = 0; status == 0 && i < s->recipe->n_models; i++) {
         char *path = recipe_model_folder(s->recipe, (int)i);
         if (file_same(out, path) || file_same(best, path))
-            status = fail(err, ERROR_USAGE, "the output folder %s would overwrite the model '%s' (%s); give another -o OUT", out, s->names[i], path);
+            status = fail(err, ERROR_USAGE, "the output folder %s would overwrite the model '%s' (%s); give another -o OUT", out,
+                          s->names[i], path);
         free(path);
     }
     free(best);
@@ -45,6 +47,7 @@ int outcome_apart(const session *s, error *err)
 
 int outcome_interrupted(const session *s, error *err)
 {
-    return fail(err, ERROR_INTERRUPTED, "interrupted; everything that was finished is saved in %s. To go on: merganser evolve %s -o %s", s->db,
+    return fail(err, ERROR_INTERRUPTED,
+                "interrupted; everything that was finished is saved in %s. To go on: merganser evolve %s -o %s", s->db,
                 s->file->path, s->out);
 }

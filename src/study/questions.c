@@ -28,7 +28,8 @@ static const task *open_task(task_list *l, const char *path, uint64_t seed, erro
     return l->items[l->count++] = t;
 }
 
-int question_pool_open(question_pool *p, const char *what, const study_task *entries, size_t n, task_list *list, uint64_t seed, error *err)
+int question_pool_open(question_pool *p, const char *what, const study_task *entries, size_t n, task_list *list, uint64_t seed,
+                       error *err)
 {
     *p = (question_pool){.what = what, .sets = memory_new(n, sizeof *p->sets), .splits = memory_new(n, sizeof *p->splits),
                          .asked = memory_new(n, sizeof *p->asked)};
@@ -41,7 +42,8 @@ int question_pool_open(question_pool *p, const char *what, const study_task *ent
             return fail(err, ERROR_USAGE, "%s: split '%s' of %s has no questions", what, split->name, t->file);
         size_t wanted = (size_t)entries[i].questions;
         if (wanted > split->count)
-            return fail(err, ERROR_USAGE, "%s: %zu questions wanted of split '%s' of %s, which has %zu", what, wanted, split->name, t->file, split->count);
+            return fail(err, ERROR_USAGE, "%s: %zu questions wanted of split '%s' of %s, which has %zu", what, wanted,
+                        split->name, t->file, split->count);
         p->sets[i] = (question_set){.task = t, .questions = split->questions, .count = split->count, .weight = entries[i].weight};
         p->splits[i] = split;
         p->asked[i] = wanted ? wanted : split->count;
@@ -127,7 +129,8 @@ static int add_question(const task *t, const question *q, string *out, error *er
 {
     char name[512];
     snprintf(name, sizeof name, "%.450s line %zu", q->file, q->line);
-    char *prompt = t->prompt ? template_fill(t->prompt, q->fields, name, err) : json_dumps(q->fields, JSON_SORT_KEYS | JSON_COMPACT);
+    char *prompt =
+        t->prompt ? template_fill(t->prompt, q->fields, name, err) : json_dumps(q->fields, JSON_SORT_KEYS | JSON_COMPACT);
     if (!prompt)
         return t->prompt ? -1 : fail(err, ERROR_FORMAT, "%s: cannot be written as JSON", name);
     const json_t *gold = t->prompt ? json_object_get(q->fields, t->answer_field) : NULL;
@@ -146,10 +149,11 @@ int question_set_digest(const question_set *s, char hex[65], error *err)
     json_t *stops = json_array();
     for (int i = 0; i < t->n_stops; i++)
         json_array_append_new(stops, json_string(t->stops[i]));
-    json_t *settings = json_pack("{s:o, s:i, s:b, s:f, s:f, s:f, s:o, s:o, s:o}", "stop", stops, "max_new_tokens", t->max_new, "truncate",
-                                 t->truncate_left, "temperature", (double)t->temperature, "top_p", (double)t->top_p, "penalty",
-                                 (double)t->repetition_penalty, "metric", text_or_null(t->metric ? t->metric->name : NULL), "language",
-                                 text_or_null(t->language), "command", text_or_null(t->command));
+    json_t *settings =
+        json_pack("{s:o, s:i, s:b, s:f, s:f, s:f, s:o, s:o, s:o}", "stop", stops, "max_new_tokens", t->max_new, "truncate",
+                  t->truncate_left, "temperature", (double)t->temperature, "top_p", (double)t->top_p, "penalty",
+                  (double)t->repetition_penalty, "metric", text_or_null(t->metric ? t->metric->name : NULL), "language",
+                  text_or_null(t->language), "command", text_or_null(t->command));
     char *head = settings ? json_dumps(settings, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
     json_decref(settings);
     if (!head)
@@ -175,8 +179,9 @@ json_t *question_pool_json(const question_pool *p, bool texts, error *err)
             json_decref(list);
             return NULL;
         }
-        json_t *entry = json_pack("{s:s, s:s, s:I, s:I, s:f, s:s}", "task", s->task->name, "split", p->splits[i]->name, "asked",
-                                  (json_int_t)p->asked[i], "of", (json_int_t)s->count, "weight", s->weight, "questions_sha256", hex);
+        json_t *entry =
+            json_pack("{s:s, s:s, s:I, s:I, s:f, s:s}", "task", s->task->name, "split", p->splits[i]->name, "asked",
+                      (json_int_t)p->asked[i], "of", (json_int_t)s->count, "weight", s->weight, "questions_sha256", hex);
         if (entry && texts) {
             json_t *all = json_array();
             for (size_t k = 0; k < s->count; k++)

@@ -36,8 +36,15 @@ static int try_candidate(session *s, const trial *t, const question_set *sets, e
     names = all.text;
     for (size_t i = 0; i < e.count; i++, names += strlen(names) + 1)
         ids[i] = names;
-    trial_outcome outcome = {.state = e.outcome == OUTCOME_COMPLETE ? "COMPLETE" : e.outcome == OUTCOME_PRUNED ? "PRUNED" : "FAIL", .value = e.score,
-                             .scores = scores, .answers = answers, .question_ids = ids, .n_scores = e.count, .reason = e.reason,
+    trial_outcome outcome = {.state = e.outcome == OUTCOME_COMPLETE ? "COMPLETE"
+                                      : e.outcome == OUTCOME_PRUNED ? "PRUNED"
+                                                                    : "FAIL",
+                             .value = e.score,
+                             .scores = scores,
+                             .answers = answers,
+                             .question_ids = ids,
+                             .n_scores = e.count,
+                             .reason = e.reason,
                              .seconds = progress_seconds() - began};
     int status = store_complete(s->store, t->id, t->fence, &outcome, err);
     if (status == 0 && e.outcome == OUTCOME_INVALID)
@@ -59,7 +66,8 @@ static int run_generation(session *s, uint32_t g, error *err)
         trial t = {0};
         claimed = progress_interrupted() ? outcome_interrupted(s, err) : store_claim(s->store, g, &t, err);
         if (claimed == 1 && t.n != s->genome->count)
-            claimed = fail(err, ERROR_FORMAT, "%s: trial %lld has %zu numbers, the genome %zu", s->db, (long long)t.number, t.n, s->genome->count);
+            claimed = fail(err, ERROR_FORMAT, "%s: trial %lld has %zu numbers, the genome %zu", s->db, (long long)t.number, t.n,
+                           s->genome->count);
         if (claimed == 1 && try_candidate(s, &t, sets, err) != 0)
             claimed = -1;
         trial_clear(&t);
@@ -77,15 +85,21 @@ static int tell(session *s, uint32_t g, error *err)
         return -1;
     fate *fates = memory_new((size_t)s->population, sizeof *fates);
     double sum = 0, best = -INFINITY;
-    int status = n == (size_t)s->population ? 0 : fail(err, ERROR_FORMAT, "%s: generation %u has %zu trials, the population is %d", s->db, g, n, s->population);
+    int status = n == (size_t)s->population ? 0
+                                            : fail(err, ERROR_FORMAT, "%s: generation %u has %zu trials, the population is %d",
+                                                   s->db, g, n, s->population);
     for (size_t i = 0; i < n && status == 0; i++) {
         const trial *t = &list[i];
         bool whole = strcmp(t->state, "COMPLETE") == 0;
         if (t->candidate >= n || (!whole && strcmp(t->state, "FAIL") != 0 && strcmp(t->state, "PRUNED") != 0)) {
-            status = fail(err, ERROR_FORMAT, "%s: trial %lld (candidate %u) is %s", s->db, (long long)t->number, t->candidate, t->state);
+            status = fail(err, ERROR_FORMAT, "%s: trial %lld (candidate %u) is %s", s->db, (long long)t->number, t->candidate,
+                          t->state);
             break;
         }
-        fates[t->candidate] = (fate){.state = whole ? FATE_COMPLETE : FATE_INVALID, .objective = t->value, .scores = t->scores, .n_scores = t->n_scores};
+        fates[t->candidate] = (fate){.state = whole ? FATE_COMPLETE : FATE_INVALID,
+                                     .objective = t->value,
+                                     .scores = t->scores,
+                                     .n_scores = t->n_scores};
         if (whole) {
             complete++;
             sum += t->value;
@@ -149,8 +163,8 @@ static int search(session *s, error *err)
         if (run_generation(s, g, err) != 0 || tell(s, g, err) != 0)
             return -1;
         char text[32];
-        progress_say("generation %u/%lld: best %.4f, mean %.4f (%s)", g + 1, (long long)s->generations, s->progress.best, s->progress.mean,
-                     progress_duration(text, progress_seconds() - began));
+        progress_say("generation %u/%lld: best %.4f, mean %.4f (%s)", g + 1, (long long)s->generations, s->progress.best,
+                     s->progress.mean, progress_duration(text, progress_seconds() - began));
         if (finished(s))
             return 1;
         if (s->options->stop_after && ran >= s->options->stop_after)
@@ -201,9 +215,10 @@ static int open_optimizer(session *s, error *err)
         return fail_in(err, "%s", s->db);
     if (optimizer_generation(s->optimizer) != g || optimizer_dimensions(s->optimizer) != s->genome->count ||
         optimizer_population(s->optimizer) != s->population)
-        return fail(err, ERROR_FORMAT, "%s: the optimiser's state (generation %u, %zu numbers, population %d) is not this study's (%u, %zu, %d)", s->db,
-                    optimizer_generation(s->optimizer), optimizer_dimensions(s->optimizer), optimizer_population(s->optimizer), g, s->genome->count,
-                    s->population);
+        return fail(err, ERROR_FORMAT,
+                    "%s: the optimiser's state (generation %u, %zu numbers, population %d) is not this study's (%u, %zu, %d)",
+                    s->db, optimizer_generation(s->optimizer), optimizer_dimensions(s->optimizer),
+                    optimizer_population(s->optimizer), g, s->genome->count, s->population);
     return 0;
 }
 
@@ -246,7 +261,9 @@ static int begin(session *s, error *err)
         status = json_equal(settings, s->settings) ? 0 : store_set_settings(s->store, settings, err);
     } else if (status == 0) {
         status = file_make_folders(s->out, err);
-        s->store = status == 0 ? store_create(s->db, s->file->name, json_string_value(json_object_get(settings, "metric")), settings, err) : NULL;
+        s->store = status == 0
+                       ? store_create(s->db, s->file->name, json_string_value(json_object_get(settings, "metric")), settings, err)
+                       : NULL;
         status = s->store ? store_lock(s->store, err) : -1;
     }
     json_decref(s->settings);

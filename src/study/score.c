@@ -35,8 +35,8 @@ static bool on_progress(void *context, size_t done, size_t n, const engine_stats
         double rate = (double)questions / seconds;
         if (p->total > p->asked + done)
             progress_duration(left, (double)(p->total - p->asked - done) / rate);
-        snprintf(text + at, sizeof text - at, "%.1f questions/s %.0f tokens/s%s%s", rate, (double)(p->tokens + p->tokens_now) / seconds,
-                 left[0] ? "  left " : "", left);
+        snprintf(text + at, sizeof text - at, "%.1f questions/s %.0f tokens/s%s%s", rate,
+                 (double)(p->tokens + p->tokens_now) / seconds, left[0] ? "  left " : "", left);
     } else {
         snprintf(text + at, sizeof text - at, "...");
     }
@@ -51,8 +51,14 @@ int session_open_evaluator(session *s, error *err)
     if (s->evaluator)
         return 0;
     char *scratch = file_join(s->out, "scratch");
-    evaluator_options options = {.backend = s->backend, .pool = s->pool, .kv_bytes = s->kv_bytes, .check_finite = true, .scratch = scratch,
-                                 .progress = on_progress, .progress_context = s, .seed = s->seed};
+    evaluator_options options = {.backend = s->backend,
+                                 .pool = s->pool,
+                                 .kv_bytes = s->kv_bytes,
+                                 .check_finite = true,
+                                 .scratch = scratch,
+                                 .progress = on_progress,
+                                 .progress_context = s,
+                                 .seed = s->seed};
     s->scratch = scratch;
     s->evaluator = evaluator_new(&options, err);
     return s->evaluator ? 0 : -1;

@@ -60,8 +60,10 @@ static int open_standard(session *s, question_pool *p, const char *what, const c
     }
     int status = 0;
     if (n == 0 && needed)
-        status = fail(err, ERROR_USAGE, "%s: '%s' is missing, and no task has a split of the name '%s': which questions make the final choice? "
-                      "Write %s: [{task: %s, split: NAME}] with a split that the search does not use", f->path, what, split, what, f->tasks[0].path);
+        status = fail(err, ERROR_USAGE,
+                      "%s: '%s' is missing, and no task has a split of the name '%s': which questions make the final choice? "
+                      "Write %s: [{task: %s, split: NAME}] with a split that the search does not use",
+                      f->path, what, split, what, f->tasks[0].path);
     else
         status = question_pool_open(p, what, entries, n, &s->tasks, s->seed, err);
     free(entries);
@@ -78,7 +80,8 @@ static int open_questions(session *s, error *err)
     if (status == 0)
         status = f->n_held_out ? question_pool_open(&s->held_out, "held_out", f->held_out, f->n_held_out, &s->tasks, s->seed, err)
                                : open_standard(s, &s->held_out, "held_out", "test", false, err);
-    if (status != 0 || question_pools_disjoint(&s->search, &s->select, err) != 0 || question_pools_disjoint(&s->search, &s->held_out, err) != 0 ||
+    if (status != 0 || question_pools_disjoint(&s->search, &s->select, err) != 0 ||
+        question_pools_disjoint(&s->search, &s->held_out, err) != 0 ||
         question_pools_disjoint(&s->select, &s->held_out, err) != 0)
         return -1;
     for (size_t i = 0; i < s->tasks.count; i++) {
@@ -88,7 +91,8 @@ static int open_questions(session *s, error *err)
         string parts = {0};
         for (size_t k = 0; k < t->n_splits; k++)
             string_print(&parts, "%s%zu for '%s'", k ? ", " : "", t->splits[k].count, t->splits[k].name);
-        progress_say("%s names no splits: its questions were cut into %s (by seed %llu)", t->file, parts.text, (unsigned long long)s->seed);
+        progress_say("%s names no splits: its questions were cut into %s (by seed %llu)", t->file, parts.text,
+                     (unsigned long long)s->seed);
         free(parts.text);
     }
     return 0;
@@ -102,8 +106,8 @@ static int open_models(session *s, error *err)
     const method *m = method_find(search->method);
     if (!m) {
         const char *near = text_nearest(search->method, method_names());
-        return fail(err, ERROR_USAGE, "%s: unknown merge method '%s'%s%s%s", f->path, search->method, near ? "; did you mean '" : "", near ? near : "",
-                    near ? "'?" : "");
+        return fail(err, ERROR_USAGE, "%s: unknown merge method '%s'%s%s%s", f->path, search->method,
+                    near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     }
     if (m->needs_base && !search->base_model)
         return fail(err, ERROR_USAGE, "%s: method %s needs 'base_model: NAME', one of the models", f->path, m->name);
@@ -148,7 +152,8 @@ static int check_tokenizers(session *s, error *err)
         size_t i = k == 0 ? first : k <= first ? k - 1 : k;     /* the base, whose tokenizer counts, before the others */
         const char *folder = s->models[i]->folder;
         if (!folder)
-            return fail(err, ERROR_USAGE, "model '%s' (%s) is no folder with a tokenizer", s->names[i], s->recipe->models[i].path);
+            return fail(err, ERROR_USAGE, "model '%s' (%s) is no folder with a tokenizer", s->names[i],
+                        s->recipe->models[i].path);
         tokenizer *t = tokenizer_open(folder, err);
         if (!t)
             return fail_in(err, "model '%s'", s->names[i]);
@@ -159,8 +164,10 @@ static int check_tokenizers(session *s, error *err)
             memcpy(wanted, hex, sizeof wanted);
             wanted_size = size;
         } else if (strcmp(hex, wanted) != 0 && !s->recipe->tokenizer_base) {
-            return fail(err, ERROR_USAGE, "the tokenizers of '%s' (%d tokens) and '%s' (%d tokens) differ; if one only has tokens added behind the "
-                        "base's, write 'tokenizer: base' in the search to leave those out", s->names[first], wanted_size, s->names[i], size);
+            return fail(err, ERROR_USAGE,
+                        "the tokenizers of '%s' (%d tokens) and '%s' (%d tokens) differ; if one only has tokens added behind the "
+                        "base's, write 'tokenizer: base' in the search to leave those out",
+                        s->names[first], wanted_size, s->names[i], size);
         }
     }
     return 0;
@@ -170,12 +177,19 @@ genome *session_genome(const study_search *search, const recipe *r, const char *
 {
     struct genome_bound *bounds = memory_new(search->n_bounds, sizeof *bounds);
     for (size_t i = 0; i < search->n_bounds; i++)
-        bounds[i] = (struct genome_bound){search->bounds[i].parameter, search->bounds[i].low, search->bounds[i].high, search->bounds[i].start,
-                                          search->bounds[i].spread};
-    genome_options options = {.method = method_find(search->method), .names = names, .layers = layers,
-                              .n_groups = search->n_ranges ? search->n_ranges : search->n_groups, .ranges = (const int (*)[2])search->ranges,
-                              .n_ranges = search->n_ranges, .split_attention_mlp = search->split_attention_mlp,
-                              .split_embeddings = search->split_embeddings, .sigma = search->sigma, .bounds = bounds, .n_bounds = search->n_bounds};
+        bounds[i] = (struct genome_bound){search->bounds[i].parameter, search->bounds[i].low, search->bounds[i].high,
+                                          search->bounds[i].start, search->bounds[i].spread};
+    genome_options options = {.method = method_find(search->method),
+                              .names = names,
+                              .layers = layers,
+                              .n_groups = search->n_ranges ? search->n_ranges : search->n_groups,
+                              .ranges = (const int(*)[2])search->ranges,
+                              .n_ranges = search->n_ranges,
+                              .split_attention_mlp = search->split_attention_mlp,
+                              .split_embeddings = search->split_embeddings,
+                              .sigma = search->sigma,
+                              .bounds = bounds,
+                              .n_bounds = search->n_bounds};
     genome *g = genome_new(r, &options, err);
     free(bounds);
     return g;
@@ -194,7 +208,8 @@ static int open_genome(session *s, error *err)
         return fail_in(err, "%s", s->file->path);
     s->dims = memory_new(s->genome->count, sizeof *s->dims);
     for (size_t i = 0; i < s->genome->count; i++)
-        s->dims[i] = (store_dimension){s->genome->dimensions[i].name, s->genome->dimensions[i].low, s->genome->dimensions[i].high};
+        s->dims[i] =
+            (store_dimension){s->genome->dimensions[i].name, s->genome->dimensions[i].low, s->genome->dimensions[i].high};
     return 0;
 }
 
@@ -248,7 +263,8 @@ static int open_forked(session *s, error *err)
     if (!file_exists(s->db))
         status = fail(err, ERROR_USAGE, "%s: there is no study to fork", s->db);
     else if (file_exists(to))
-        status = fail(err, ERROR_STATE, "%s: exists already; go on with it by -o %s, or fork to another folder", to, s->options->fork);
+        status =
+            fail(err, ERROR_STATE, "%s: exists already; go on with it by -o %s, or fork to another folder", to, s->options->fork);
     else
         status = outcome_check(s->options->fork, to, s->options->force, err);
     free(to);
@@ -275,20 +291,24 @@ static int choose_backend(session *s, error *err)
 {
     const char *recorded = json_string_value(json_object_get(s->settings, "backend")), *wanted = s->options->backend;
     if (recorded && wanted && strcmp(recorded, wanted) != 0 && !s->options->fork)
-        return fail(err, ERROR_USAGE, "%s was begun with the kernel family '%s': leave --backend %s out, or go on in a copy with --fork OUT", s->db,
+        return fail(err, ERROR_USAGE,
+                    "%s was begun with the kernel family '%s': leave --backend %s out, or go on in a copy with --fork OUT", s->db,
                     recorded, wanted);
     const char *name = wanted ? wanted : recorded;
     s->backend = name ? backend_find(name, err) : backend_best();
     if (s->backend)
         return 0;
-    return recorded && !wanted ? fail_in(err, "%s was begun with the kernel family '%s' (to go on with another: --backend NAME --fork OUT)", s->db, recorded)
-                               : -1;
+    return recorded && !wanted
+               ? fail_in(err, "%s was begun with the kernel family '%s' (to go on with another: --backend NAME --fork OUT)",
+                         s->db, recorded)
+               : -1;
 }
 
 static int resolve_size(session *s, error *err)
 {
     json_t *recorded = json_object_get(s->settings, "population");
-    s->population = json_is_integer(recorded) ? (int)json_integer_value(recorded) : settings_population(s->file, s->genome->count);
+    s->population =
+        json_is_integer(recorded) ? (int)json_integer_value(recorded) : settings_population(s->file, s->genome->count);
     s->generations = settings_generations(s->file, s->population, err);
     return s->generations < 0 ? -1 : 0;
 }
@@ -306,7 +326,8 @@ session *session_open(const char *study_yml, const study_run_options *options, e
     s->pool = threads_new(options->threads > 0 ? options->threads : threads_available());
     s->progress = (session_progress){.best = NAN, .mean = NAN};
     if (open_store(s, err) != 0 || choose_backend(s, err) != 0 || open_questions(s, err) != 0 || open_models(s, err) != 0 ||
-        check_tokenizers(s, err) != 0 || open_genome(s, err) != 0 || take_start(s, err) != 0 || resolve_size(s, err) != 0 || open_merge(s, err) != 0)
+        check_tokenizers(s, err) != 0 || open_genome(s, err) != 0 || take_start(s, err) != 0 || resolve_size(s, err) != 0 ||
+        open_merge(s, err) != 0)
         goto failed;
     if (s->settings && settings_check(s, s->settings, err) != 0)
         goto failed;

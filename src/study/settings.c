@@ -38,11 +38,14 @@ int64_t settings_generations(const study_file *f, int population, error *err)
     const study_search *s = &f->search;
     int64_t g = s->generations ? s->generations : INT64_MAX, by_trials = s->trials ? s->trials / population : INT64_MAX;
     if (by_trials < 1)
-        return fail(err, ERROR_USAGE, "%s: %lld trials are fewer than one generation of %d; give more trials or a smaller population", f->path,
+        return fail(err, ERROR_USAGE,
+                    "%s: %lld trials are fewer than one generation of %d; give more trials or a smaller population", f->path,
                     (long long)s->trials, population);
     if (by_trials < g)
         g = by_trials;
-    return g < UINT32_MAX ? g : fail(err, ERROR_LIMIT, "%s: %lld generations are more than the limit of %u", f->path, (long long)g, UINT32_MAX - 1);
+    return g < UINT32_MAX ? g
+                          : fail(err, ERROR_LIMIT, "%s: %lld generations are more than the limit of %u", f->path, (long long)g,
+                                 UINT32_MAX - 1);
 }
 
 static json_t *dimensions_json(const genome *g)
@@ -50,8 +53,8 @@ static json_t *dimensions_json(const genome *g)
     json_t *list = json_array();
     for (size_t i = 0; i < g->count; i++) {
         const dimension *d = &g->dimensions[i];
-        json_array_append_new(list, json_pack("{s:s, s:f, s:f, s:f, s:f}", "name", d->name, "low", d->low, "high", d->high, "start", d->start, "spread",
-                                              d->spread));
+        json_array_append_new(list, json_pack("{s:s, s:f, s:f, s:f, s:f}", "name", d->name, "low", d->low, "high", d->high,
+                                              "start", d->start, "spread", d->spread));
     }
     return list;
 }
@@ -83,14 +86,14 @@ static json_t *fixed_json(const session *s, error *err)
         return NULL;
     }
     json_t *recipe_json = json_pack("{s:s, s:o, s:o, s:s, s:b}", "method", s->recipe->method, "base_model",
-                                    s->recipe->base >= 0 ? json_string(s->names[s->recipe->base]) : json_null(), "sources", sources, "mode", search->mode,
-                                    "tokenizer_base", search->tokenizer_base);
-    json_t *genome_json = json_pack("{s:i, s:o, s:o}", "layers", s->genome->layers, "layer_groups", groups_json(s->genome), "dimensions",
-                                    dimensions_json(s->genome));
-    json_t *optimizer_json = json_pack("{s:s, s:i, s:f}", "name", search->optimizer, "population", search->population ? search->population : s->population,
-                                       "sigma", search->sigma);
-    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "seed", (json_int_t)s->seed, "models", models, "recipe", recipe_json, "genome", genome_json,
-                     "optimizer", optimizer_json, "tasks", questions, "select", select);
+                                    s->recipe->base >= 0 ? json_string(s->names[s->recipe->base]) : json_null(), "sources",
+                                    sources, "mode", search->mode, "tokenizer_base", search->tokenizer_base);
+    json_t *genome_json = json_pack("{s:i, s:o, s:o}", "layers", s->genome->layers, "layer_groups", groups_json(s->genome),
+                                    "dimensions", dimensions_json(s->genome));
+    json_t *optimizer_json = json_pack("{s:s, s:i, s:f}", "name", search->optimizer, "population",
+                                       search->population ? search->population : s->population, "sigma", search->sigma);
+    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "seed", (json_int_t)s->seed, "models", models, "recipe", recipe_json,
+                     "genome", genome_json, "optimizer", optimizer_json, "tasks", questions, "select", select);
 }
 
 static json_t *models_json(session *s, const json_t *known, error *err)
@@ -99,18 +102,22 @@ static json_t *models_json(session *s, const json_t *known, error *err)
     for (size_t i = 0; i < s->recipe->n_models; i++) {
         char full[65];
         const json_t *before = json_object_get(known, s->names[i]);
-        const char *sampled = json_string_value(json_object_get(before, "sampled")), *kept = json_string_value(json_object_get(before, "sha256"));
+        const char *sampled = json_string_value(json_object_get(before, "sampled")),
+                   *kept = json_string_value(json_object_get(before, "sha256"));
         if (sampled && kept && strcmp(sampled, s->digests[i]) == 0) {
             snprintf(full, sizeof full, "%s", kept);        /* read whole once a study */
         } else {
             progress_say("reading model '%s' whole: its digest, and whether its weights are finite", s->names[i]);
-            if (checkpoint_check_finite(s->models[i], s->pool, err) != 0 || checkpoint_digest_full(s->models[i], full, err) != 0) {
+            if (checkpoint_check_finite(s->models[i], s->pool, err) != 0 ||
+                checkpoint_digest_full(s->models[i], full, err) != 0) {
                 json_decref(models);
                 fail_in(err, "model '%s'", s->names[i]);
                 return NULL;
             }
         }
-        json_object_set_new(models, s->names[i], json_pack("{s:s, s:s, s:s}", "path", s->recipe->models[i].path, "sampled", s->digests[i], "sha256", full));
+        json_object_set_new(models, s->names[i],
+                            json_pack("{s:s, s:s, s:s}", "path", s->recipe->models[i].path, "sampled", s->digests[i], "sha256",
+                                      full));
     }
     return models;
 }
@@ -119,8 +126,8 @@ static json_t *tasks_json(const session *s)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < s->tasks.count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", s->tasks.items[i]->name, "path", s->tasks.items[i]->file, "text",
-                                              s->tasks.items[i]->text));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", s->tasks.items[i]->name, "path", s->tasks.items[i]->file,
+                                              "text", s->tasks.items[i]->text));
     return list;
 }
 
@@ -135,15 +142,17 @@ static char *metric_name(const session *s)
 json_t *settings_new(session *s, error *err)
 {
     json_t *fixed = fixed_json(s, err), *models = NULL, *pools[3] = {0}, *settings = NULL;
-    if (!fixed || !(models = models_json(s, json_object_get(s->settings, "models"), err)) || !(pools[0] = question_pool_json(&s->search, true, err)) ||
-        !(pools[1] = question_pool_json(&s->select, true, err)) || !(pools[2] = question_pool_json(&s->held_out, true, err)))
+    if (!fixed || !(models = models_json(s, json_object_get(s->settings, "models"), err)) ||
+        !(pools[0] = question_pool_json(&s->search, true, err)) || !(pools[1] = question_pool_json(&s->select, true, err)) ||
+        !(pools[2] = question_pool_json(&s->held_out, true, err)))
         goto done;
     char *measured = metric_name(s);
-    settings = json_pack("{s:s, s:s, s:s, s:s, s:i, s:O, s:O, s:{s:s, s:s}, s:o, s:O, s:O, s:O, s:O}", "program", "merganser " MERGANSER_VERSION, "name",
-                         s->file->name, "metric", measured, "backend", s->backend->name, "population", s->population, "dimensions",
-                         json_object_get(json_object_get(fixed, "genome"), "dimensions"), "models", models, "study", "path", s->file->path, "text",
-                         s->file->text, "tasks", tasks_json(s), "search_questions", pools[0], "select_questions", pools[1], "held_out_questions",
-                         pools[2], "fixed", fixed);
+    settings =
+        json_pack("{s:s, s:s, s:s, s:s, s:i, s:O, s:O, s:{s:s, s:s}, s:o, s:O, s:O, s:O, s:O}", "program",
+                  "merganser " MERGANSER_VERSION, "name", s->file->name, "metric", measured, "backend", s->backend->name,
+                  "population", s->population, "dimensions", json_object_get(json_object_get(fixed, "genome"), "dimensions"),
+                  "models", models, "study", "path", s->file->path, "text", s->file->text, "tasks", tasks_json(s),
+                  "search_questions", pools[0], "select_questions", pools[1], "held_out_questions", pools[2], "fixed", fixed);
     free(measured);
     if (!settings)
         fail(err, ERROR_FORMAT, "%s: the study cannot be recorded as JSON (a name or text that is not UTF-8?)", s->file->path);
@@ -204,7 +213,8 @@ static int differ(const char *path, const json_t *was, const json_t *is, char *w
             }
         return 0;
     }
-    if (was && is && json_is_number(was) && json_is_number(is) ? json_number_value(was) == json_number_value(is) : was && is && json_equal(was, is))
+    if (was && is && json_is_number(was) && json_is_number(is) ? json_number_value(was) == json_number_value(is)
+                                                               : was && is && json_equal(was, is))
         return 0;
     snprintf(where, size, "%.290s", path);
     *a = short_json(was);
@@ -238,8 +248,9 @@ int settings_check(const session *s, const json_t *recorded, error *err)
         }
         if (differ("", was, now, where, sizeof where, &a, &b))
             status = fail(err, ERROR_STATE, "%s is a study of something else: %s was %s, is %s now; %s", s->out, where, a, b,
-                          s->options->fork ? "not even a fork can change that: begin a new study (with 'start: recipe.yml', if you like)"
-                                           : "undo that, give another -o OUT, or go on in a copy with --fork OUT");
+                          s->options->fork
+                              ? "not even a fork can change that: begin a new study (with 'start: recipe.yml', if you like)"
+                              : "undo that, give another -o OUT, or go on in a copy with --fork OUT");
     }
     free(a);
     free(b);

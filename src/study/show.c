@@ -114,8 +114,10 @@ static void print_table(const json_t *table)
     }
     printf("* the winner on the select questions; 95 %% intervals\n");
     if (json_is_integer(json_object_get(table, "wins")))
-        printf("Held-out questions that the winner solves and no source does: %lld; that a source solves and the winner does not: %lld.\n",
-               (long long)json_integer_value(json_object_get(table, "wins")), (long long)json_integer_value(json_object_get(table, "losses")));
+        printf("Held-out questions that the winner solves and no source does: %lld; that a source solves and the winner does "
+               "not: %lld.\n",
+               (long long)json_integer_value(json_object_get(table, "wins")),
+               (long long)json_integer_value(json_object_get(table, "losses")));
     json_array_foreach(json_object_get(table, "notes"), i, note)
         if (json_is_string(note)) {
             print_padded(json_string_value(note), 0);
@@ -199,18 +201,23 @@ int study_print_table(const char *study_db, bool json, error *err)
         store_close(s);
         return -1;
     }
-    json_t *table = optional(s, "table", &status, err), *worked = optional(s, "worked", &status, err), *places = optional(s, "places", &status, err);
+    json_t *table = optional(s, "table", &status, err), *worked = optional(s, "worked", &status, err),
+           *places = optional(s, "places", &status, err);
     if (status == 0 && json) {
-        json_t *out = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:O?, s:O?, s:O?}", "study", store_study_name(s), "generations", (json_int_t)now.generations,
-                                "trials", (json_int_t)now.trials, "complete", (json_int_t)now.complete, "failed", (json_int_t)now.failed, "waiting",
-                                (json_int_t)now.waiting, "table", table, "worked", worked, "places", places);
-        json_object_set_new(out, "best", now.best_trial < 0 ? json_null() : json_pack("{s:I, s:f}", "trial", (json_int_t)now.best_trial, "score", now.best));
+        json_t *out = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:O?, s:O?, s:O?}", "study", store_study_name(s), "generations",
+                                (json_int_t)now.generations, "trials", (json_int_t)now.trials, "complete",
+                                (json_int_t)now.complete, "failed", (json_int_t)now.failed, "waiting", (json_int_t)now.waiting,
+                                "table", table, "worked", worked, "places", places);
+        json_object_set_new(out, "best",
+                            now.best_trial < 0 ? json_null()
+                                               : json_pack("{s:I, s:f}", "trial", (json_int_t)now.best_trial, "score", now.best));
         json_dumpf(out, stdout, JSON_INDENT(2));
         putchar('\n');
         json_decref(out);
     } else if (status == 0) {
         print_padded(store_study_name(s), 0);
-        printf(": generation %u, %zu trials complete, %zu failed, %zu waiting", now.generations, now.complete, now.failed, now.waiting);
+        printf(": generation %u, %zu trials complete, %zu failed, %zu waiting", now.generations, now.complete, now.failed,
+               now.waiting);
         if (now.best_trial >= 0)
             printf("; best search score %.4f (trial %lld)", now.best, (long long)now.best_trial);
         putchar('\n');

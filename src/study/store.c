@@ -56,7 +56,8 @@ static int fill_new(store *s, const char *study_name, const char *metric, const 
     if (status == 0)
         status = database_script(s, store_schema_own, err);
     if (status == 0)
-        status = database_do(s, err, "INSERT INTO version_info VALUES (1, ?, ?)", "it", (int64_t)STORE_OPTUNA_SCHEMA, STORE_OPTUNA_LIBRARY);
+        status = database_do(s, err, "INSERT INTO version_info VALUES (1, ?, ?)", "it", (int64_t)STORE_OPTUNA_SCHEMA,
+                             STORE_OPTUNA_LIBRARY);
     if (status == 0)
         status = database_do(s, err, "INSERT INTO alembic_version VALUES (?)", "t", STORE_OPTUNA_HEAD);
     if (status == 0)
@@ -117,7 +118,8 @@ done:
 static int has_table(store *s, const char *name, bool *there, error *err)
 {
     int64_t n = 0;
-    int status = database_int(s, &n, NULL, err, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?", "t", name);
+    int status =
+        database_int(s, &n, NULL, err, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?", "t", name);
     *there = n > 0;
     return status;
 }
@@ -130,25 +132,27 @@ static int check_versions(store *s, error *err)
     if (!optuna && !ours)
         return fail(err, ERROR_FORMAT, "%s: is not a study (an SQLite database with other tables)", s->path);
     if (!ours)
-        return fail(err, ERROR_FORMAT, "%s: is a study of Optuna's without this program's tables: it was made by something else", s->path);
+        return fail(err, ERROR_FORMAT, "%s: is a study of Optuna's without this program's tables: it was made by something else",
+                    s->path);
     sqlite3_stmt *q = database_query(s, err, "SELECT version_num FROM alembic_version", "");
     int row = q ? database_step(s, q, err) : -1;
     const char *head = row == 1 ? (const char *)sqlite3_column_text(q, 0) : NULL;
     int status = row < 0 ? -1 : 0;
     if (row >= 0 && (!head || strcmp(head, STORE_OPTUNA_HEAD) != 0))
-        status = fail(err, ERROR_UNSUPPORTED, "%s: Optuna's tables have version '%s', this program reads %s", s->path, head ? head : "none",
-                      STORE_OPTUNA_HEAD);
+        status = fail(err, ERROR_UNSUPPORTED, "%s: Optuna's tables have version '%s', this program reads %s", s->path,
+                      head ? head : "none", STORE_OPTUNA_HEAD);
     sqlite3_finalize(q);
     int64_t schema = -1, format = -1;
     if (status == 0)
         status = database_int(s, &schema, NULL, err, "SELECT schema_version FROM version_info", "");
     if (status == 0 && schema != STORE_OPTUNA_SCHEMA)
-        status = fail(err, ERROR_UNSUPPORTED, "%s: Optuna's schema version is %lld, this program reads %d", s->path, (long long)schema,
-                      STORE_OPTUNA_SCHEMA);
+        status = fail(err, ERROR_UNSUPPORTED, "%s: Optuna's schema version is %lld, this program reads %d", s->path,
+                      (long long)schema, STORE_OPTUNA_SCHEMA);
     if (status == 0)
         status = database_int(s, &format, NULL, err, "SELECT format FROM mg_study", "");
     if (status == 0 && format != STORE_FORMAT)
-        status = fail(err, ERROR_UNSUPPORTED, "%s: has format %lld, this program reads %d", s->path, (long long)format, STORE_FORMAT);
+        status =
+            fail(err, ERROR_UNSUPPORTED, "%s: has format %lld, this program reads %d", s->path, (long long)format, STORE_FORMAT);
     return status;
 }
 
@@ -246,8 +250,9 @@ int store_put(store *s, const char *name, const json_t *value, error *err)
     char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
     if (!text)
         return fail(err, ERROR_FORMAT, "%s: '%s' cannot be written as JSON", s->path, name);
-    int status = database_do(s, err, "INSERT INTO mg_results VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", "tt", name,
-                             text);
+    int status =
+        database_do(s, err, "INSERT INTO mg_results VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", "tt",
+                    name, text);
     free(text);
     return status;
 }
@@ -270,10 +275,12 @@ int store_lock(store *s, error *err)
             int taken = errno == EWOULDBLOCK;
             fail_errno(err, "%s", s->lock_path);
             close(fd);
-            return taken ? fail(err, ERROR_STATE, "%s: another process is running this study; wait for it or stop it", s->path) : -1;
+            return taken ? fail(err, ERROR_STATE, "%s: another process is running this study; wait for it or stop it", s->path)
+                         : -1;
         }
         struct stat held, named;
-        if (fstat(fd, &held) == 0 && stat(s->lock_path, &named) == 0 && held.st_ino == named.st_ino && held.st_dev == named.st_dev) {
+        if (fstat(fd, &held) == 0 && stat(s->lock_path, &named) == 0 && held.st_ino == named.st_ino &&
+            held.st_dev == named.st_dev) {
             s->lock_fd = fd;
             return 0;
         }

@@ -25,12 +25,13 @@ int database_fail(store *s, const char *doing, error *err)
     case SQLITE_CORRUPT:
         return fail(err, ERROR_FORMAT, "%s: the database is corrupt (%s); go back to a copy of it", s->path, what);
     case SQLITE_FULL:
-        return fail(err, ERROR_IO, "%s: %s: the disk is full; make room and run the same command again, finished trials are kept", s->path,
-                    doing);
+        return fail(err, ERROR_IO, "%s: %s: the disk is full; make room and run the same command again, finished trials are kept",
+                    s->path, doing);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return fail(err, ERROR_STATE, "%s: %s: another program has held the database for %d s; close it (optuna-dashboard?) and try again",
-                    s->path, doing, BUSY_MILLISECONDS / 1000);
+        return fail(err, ERROR_STATE,
+                    "%s: %s: another program has held the database for %d s; close it (optuna-dashboard?) and try again", s->path,
+                    doing, BUSY_MILLISECONDS / 1000);
     case SQLITE_READONLY:
         return fail(err, ERROR_IO, "%s: %s: the file cannot be written", s->path, doing);
     default:
@@ -54,8 +55,10 @@ static int check_file_system(const char *path, error *err)
             if (kinds[i].magic != ((unsigned long)info.f_type & 0xffffffff))
                 continue;
             if (kinds[i].refuse)
-                status = fail(err, ERROR_UNSUPPORTED, "%s: lies on a network file system (%s), where SQLite cannot keep a study safe; "
-                              "choose an output folder on a local disk", path, kinds[i].name);
+                status = fail(err, ERROR_UNSUPPORTED,
+                              "%s: lies on a network file system (%s), where SQLite cannot keep a study safe; "
+                              "choose an output folder on a local disk",
+                              path, kinds[i].name);
             else
                 progress_say("%s lies on a %s file system: if that is a network, choose a local disk", path, kinds[i].name);
         }

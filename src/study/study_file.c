@@ -9,7 +9,8 @@
 
 #define MAX_TEXT ((size_t)4 << 20)
 
-static const char *const standard_baselines[] = {"linear", "task_arithmetic_mean", "task_arithmetic_sum", "ties", "dare_ties", NULL};
+static const char *const standard_baselines[] = {"linear", "task_arithmetic_mean", "task_arithmetic_sum", "ties", "dare_ties",
+                                                 NULL};
 
 const char *const *study_baseline_names(void)
 {
@@ -18,7 +19,11 @@ const char *const *study_baseline_names(void)
 
 static int want_kind(const yaml_value *v, enum yaml_kind kind, const char *what, error *err)
 {
-    return v->kind == kind ? 0 : yaml_fail(err, v, "%s should be %s", what, kind == YAML_MAP ? "a map" : kind == YAML_LIST ? "a list" : "text");
+    return v->kind == kind ? 0
+                           : yaml_fail(err, v, "%s should be %s", what,
+                                       kind == YAML_MAP    ? "a map"
+                                       : kind == YAML_LIST ? "a list"
+                                                           : "text");
 }
 
 static int want_owned_text(const yaml_value *map, const char *key, char **out, error *err)
@@ -43,7 +48,8 @@ static int fail_unknown_model(const study_file *f, const yaml_value *at, const c
     for (size_t i = 0; i < f->n_models; i++)
         names[i] = f->models[i].name;
     const char *near = text_nearest(name, names);
-    yaml_fail(err, at, "'%s' is not one of the models%s%s%s", name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    yaml_fail(err, at, "'%s' is not one of the models%s%s%s", name, near ? "; did you mean '" : "", near ? near : "",
+              near ? "'?" : "");
     free(names);
     return -1;
 }
@@ -133,7 +139,8 @@ static int read_groups(study_search *s, const yaml_value *v, error *err)
             if (yaml_int(pair->items[k], 0, 10000, &at[k], err) != 0)
                 return -1;
         if (at[0] < 0 || at[1] <= at[0] || at[0] != (i ? s->ranges[i - 1][1] : 0))
-            return yaml_fail(err, pair, "the range [%lld, %lld] does not follow the one before it: ranges cover all layers in order, from 0",
+            return yaml_fail(err, pair,
+                             "the range [%lld, %lld] does not follow the one before it: ranges cover all layers in order, from 0",
                              (long long)at[0], (long long)at[1]);
         s->ranges[i][0] = (int)at[0];
         s->ranges[i][1] = (int)at[1];
@@ -179,9 +186,11 @@ static int read_optimizer(study_search *s, const yaml_value *map, error *err)
         return 0;
     int64_t population = 0;
     if (want_kind(map, YAML_MAP, "'optimizer'", err) != 0 || yaml_known_keys(map, known, err) != 0 ||
-        want_owned_text(map, "name", &s->optimizer, err) != 0 || yaml_int(yaml_get(map, "population"), 2, 100000, &population, err) != 0 ||
+        want_owned_text(map, "name", &s->optimizer, err) != 0 ||
+        yaml_int(yaml_get(map, "population"), 2, 100000, &population, err) != 0 ||
         yaml_int(yaml_get(map, "generations"), 1, 10000000, &s->generations, err) != 0 ||
-        yaml_int(yaml_get(map, "trials"), 1, 1000000000, &s->trials, err) != 0 || yaml_real(yaml_get(map, "sigma"), &s->sigma, err) != 0)
+        yaml_int(yaml_get(map, "trials"), 1, 1000000000, &s->trials, err) != 0 ||
+        yaml_real(yaml_get(map, "sigma"), &s->sigma, err) != 0)
         return -1;
     s->population = (int)population;
     if (yaml_get(map, "sigma") && !(s->sigma > 0 && s->sigma <= 1e6))
@@ -223,8 +232,8 @@ static int read_bounds(study_search *s, const yaml_value *map, error *err)
 
 static int read_search(study_file *f, const yaml_value *v, error *err)
 {
-    static const char *const known[] = {"space", "method", "base_model", "sources", "layer_groups", "split", "optimizer", "bounds", "start", "mode",
-                                        "tokenizer", NULL};
+    static const char *const known[] = {"space",     "method", "base_model", "sources", "layer_groups", "split",
+                                        "optimizer", "bounds", "start",      "mode",    "tokenizer",    NULL};
     study_search *s = &f->search;
     const yaml_value *step = v;
     if (v->kind == YAML_LIST) {
@@ -233,8 +242,8 @@ static int read_search(study_file *f, const yaml_value *v, error *err)
             if (v->items[i]->kind == YAML_MAP && yaml_text(yaml_get(v->items[i], "space"), &space, err) != 0)
                 return -1;
             if (space && strcmp(space, "data-flow") == 0)
-                return fail(err, ERROR_UNSUPPORTED, "%s:%d: 'space: data-flow' is not supported yet; only 'space: parameters'", v->file,
-                            v->items[i]->line);
+                return fail(err, ERROR_UNSUPPORTED, "%s:%d: 'space: data-flow' is not supported yet; only 'space: parameters'",
+                            v->file, v->items[i]->line);
         }
         if (v->count != 1)
             return yaml_fail(err, v, "'search' has %zu steps; one is supported", v->count);
@@ -244,7 +253,8 @@ static int read_search(study_file *f, const yaml_value *v, error *err)
     if (want_kind(step, YAML_MAP, "'search'", err) != 0 || yaml_text(yaml_get(step, "space"), &space, err) != 0)
         return -1;
     if (strcmp(space, "parameters") != 0)
-        return fail(err, ERROR_UNSUPPORTED, "%s:%d: 'space: %s' is not supported; only 'space: parameters'", step->file, step->line, space);
+        return fail(err, ERROR_UNSUPPORTED, "%s:%d: 'space: %s' is not supported; only 'space: parameters'", step->file,
+                    step->line, space);
     s->mode = memory_text("exact");
     if (yaml_known_keys(step, known, err) != 0 || want_owned_text(step, "method", &s->method, err) != 0 ||
         want_owned_text(step, "base_model", &s->base_model, err) != 0 || want_owned_text(step, "start", &s->start, err) != 0 ||
@@ -264,11 +274,13 @@ static int read_search(study_file *f, const yaml_value *v, error *err)
         read_bounds(s, yaml_get(step, "bounds"), err) != 0)
         return -1;
     if (!s->generations && !s->trials)
-        return yaml_fail(err, step, "how long to search is missing: 'optimizer: {generations: 20}' or 'optimizer: {trials: 400}'");
+        return yaml_fail(err, step,
+                         "how long to search is missing: 'optimizer: {generations: 20}' or 'optimizer: {trials: 400}'");
     return 0;
 }
 
-static int read_tasks(study_task **out, size_t *n, const yaml_value *list, const char *key, const char *standard_split, error *err)
+static int read_tasks(study_task **out, size_t *n, const yaml_value *list, const char *key, const char *standard_split,
+                      error *err)
 {
     static const char *const known[] = {"task", "split", "questions", "weight", NULL};
     if (!list || list->kind == YAML_NULL)
@@ -284,8 +296,9 @@ static int read_tasks(study_task **out, size_t *n, const yaml_value *list, const
             t->path = memory_text(v->text);
             continue;
         }
-        if (want_kind(v, YAML_MAP, "a task", err) != 0 || yaml_known_keys(v, known, err) != 0 || want_owned_text(v, "task", &t->path, err) != 0 ||
-            want_owned_text(v, "split", &t->split, err) != 0 || yaml_int(yaml_get(v, "questions"), 0, 100000000, &t->questions, err) != 0 ||
+        if (want_kind(v, YAML_MAP, "a task", err) != 0 || yaml_known_keys(v, known, err) != 0 ||
+            want_owned_text(v, "task", &t->path, err) != 0 || want_owned_text(v, "split", &t->split, err) != 0 ||
+            yaml_int(yaml_get(v, "questions"), 0, 100000000, &t->questions, err) != 0 ||
             yaml_real(yaml_get(v, "weight"), &t->weight, err) != 0)
             return -1;
         if (!t->path)
@@ -314,9 +327,10 @@ static int read_baselines(study_file *f, const yaml_value *v, error *err)
             known = known || strcmp(standard_baselines[k], name) == 0;
         if (!known) {
             const char *near = text_nearest(name, standard_baselines);
-            return yaml_fail(err, item, "unknown baseline '%s'%s%s%s", name, near ? "; did you mean '" : "",
-                             near ? near : "; known are linear, task_arithmetic_mean, task_arithmetic_sum, ties, dare_ties; or none alone",
-                             near ? "'?" : "");
+            return yaml_fail(
+                err, item, "unknown baseline '%s'%s%s%s", name, near ? "; did you mean '" : "",
+                near ? near : "; known are linear, task_arithmetic_mean, task_arithmetic_sum, ties, dare_ties; or none alone",
+                near ? "'?" : "");
         }
         f->baselines[f->n_baselines++] = memory_text(name);
     }
@@ -344,11 +358,13 @@ static char *name_of_file(const char *path)
 
 static int read_root(study_file *f, const yaml_value *root, error *err)
 {
-    static const char *const known[] = {"models", "search", "tasks", "select", "held_out", "baselines", "target", "workers", "seed", "name", NULL};
+    static const char *const known[] = {"models", "search",  "tasks", "select", "held_out", "baselines",
+                                        "target", "workers", "seed",  "name",   NULL};
     if (want_kind(root, YAML_MAP, "a study", err) != 0)
         return -1;
     if (yaml_get(root, "genome"))
-        return fail(err, ERROR_UNSUPPORTED, "%s:%d: 'genome' (a mergekit-evolve file) is not supported yet; write 'models' and 'search'", f->path,
+        return fail(err, ERROR_UNSUPPORTED,
+                    "%s:%d: 'genome' (a mergekit-evolve file) is not supported yet; write 'models' and 'search'", f->path,
                     yaml_get(root, "genome")->line);
     if (yaml_known_keys(root, known, err) != 0)
         return -1;
@@ -357,13 +373,14 @@ static int read_root(study_file *f, const yaml_value *root, error *err)
         if (!yaml_get(root, needed[i]) || yaml_get(root, needed[i])->kind == YAML_NULL)
             return yaml_fail(err, root, "'%s' is missing", needed[i]);
     int64_t workers = 0, seed = 0;
-    if (want_owned_text(root, "name", &f->name, err) != 0 || check_name(f, err) != 0 || read_models(f, yaml_get(root, "models"), err) != 0 ||
-        read_search(f, yaml_get(root, "search"), err) != 0 ||
+    if (want_owned_text(root, "name", &f->name, err) != 0 || check_name(f, err) != 0 ||
+        read_models(f, yaml_get(root, "models"), err) != 0 || read_search(f, yaml_get(root, "search"), err) != 0 ||
         read_tasks(&f->tasks, &f->n_tasks, yaml_get(root, "tasks"), "'tasks'", "search", err) != 0 ||
         read_tasks(&f->select, &f->n_select, yaml_get(root, "select"), "'select'", "select", err) != 0 ||
         read_tasks(&f->held_out, &f->n_held_out, yaml_get(root, "held_out"), "'held_out'", "test", err) != 0 ||
         read_baselines(f, yaml_get(root, "baselines"), err) != 0 || yaml_real(yaml_get(root, "target"), &f->target, err) != 0 ||
-        yaml_int(yaml_get(root, "workers"), 1, 100000, &workers, err) != 0 || yaml_int(yaml_get(root, "seed"), 0, INT64_MAX, &seed, err) != 0)
+        yaml_int(yaml_get(root, "workers"), 1, 100000, &workers, err) != 0 ||
+        yaml_int(yaml_get(root, "seed"), 0, INT64_MAX, &seed, err) != 0)
         return -1;
     if (f->n_tasks == 0)
         return yaml_fail(err, yaml_get(root, "tasks"), "'tasks' is empty");

@@ -96,7 +96,8 @@ json_t *finish_table(session *s, const contender_list *rows, const contender *wi
     for (size_t i = 0; i < result_count(winner->held_out); i++) {
         bool any = false, ours = solved(winner->held_out, i);
         for (size_t k = 0; k < rows->count; k++)
-            any = any || (strcmp(rows->items[k].kind, "source") == 0 && &rows->items[k] != winner && solved(rows->items[k].held_out, i));
+            any = any ||
+                  (strcmp(rows->items[k].kind, "source") == 0 && &rows->items[k] != winner && solved(rows->items[k].held_out, i));
         wins += ours && !any;
         losses += !ours && any;
     }
@@ -115,7 +116,8 @@ static const json_t *score_of(const contender *c, bool held_out)
 static bool any_source(const contender_list *rows, const contender *winner, bool held_out, size_t i)
 {
     for (size_t k = 0; k < rows->count; k++)
-        if (strcmp(rows->items[k].kind, "source") == 0 && &rows->items[k] != winner && solved(score_of(&rows->items[k], held_out), i))
+        if (strcmp(rows->items[k].kind, "source") == 0 && &rows->items[k] != winner &&
+            solved(score_of(&rows->items[k], held_out), i))
             return true;
     return false;
 }
@@ -141,7 +143,8 @@ static json_t *question_text(const task *t, const question *q)
     return out ? out : json_string("");
 }
 
-static json_t *work(const contender_list *rows, const contender *winner, bool held_out, size_t i, const task *t, const question *q)
+static json_t *work(const contender_list *rows, const contender *winner, bool held_out, size_t i, const task *t,
+                    const question *q)
 {
     json_t *answers = json_array();
     bool ours = solved(score_of(winner, held_out), i), any = any_source(rows, winner, held_out, i);
@@ -149,11 +152,17 @@ static json_t *work(const contender_list *rows, const contender *winner, bool he
         const contender *c = &rows->items[k];
         if (strcmp(c->kind, "source") != 0 && c != winner)
             continue;
-        const json_t *r = json_array_get(json_object_get(score_of(c, held_out), "results"), i), *text = json_object_get(r, "answer");
-        json_array_append_new(answers, json_pack("{s:s, s:O, s:b}", "name", c->name, "text", text ? text : json_null(), "ok", solved(score_of(c, held_out), i)));
+        const json_t *r = json_array_get(json_object_get(score_of(c, held_out), "results"), i),
+                     *text = json_object_get(r, "answer");
+        json_array_append_new(answers, json_pack("{s:s, s:O, s:b}", "name", c->name, "text", text ? text : json_null(), "ok",
+                                                 solved(score_of(c, held_out), i)));
     }
-    json_t *out = json_pack("{s:o, s:o, s:o}", "question", question_text(t, q), "gold", plain(json_object_get(q->fields, t->answer_field)), "answers", answers);
-    const char *note = ours && !any ? "no source solves it" : ours ? "a source solves it too" : any ? "a source solves it, the winner does not" : "nobody solves it";
+    json_t *out = json_pack("{s:o, s:o, s:o}", "question", question_text(t, q), "gold",
+                            plain(json_object_get(q->fields, t->answer_field)), "answers", answers);
+    const char *note = ours && !any ? "no source solves it"
+                       : ours       ? "a source solves it too"
+                       : any        ? "a source solves it, the winner does not"
+                                    : "nobody solves it";
     json_object_set_new(out, "note", json_string(note));
     return out;
 }
@@ -175,7 +184,8 @@ json_t *finish_worked(session *s, const contender_list *rows, const contender *w
                 bool seen = false;
                 for (size_t k = 0; k < n_taken; k++)
                     seen = seen || taken[k] == i;
-                if (seen || (round == 0 && !is_kind(kind, solved(score_of(winner, held_out), i), any_source(rows, winner, held_out, i))))
+                if (seen ||
+                    (round == 0 && !is_kind(kind, solved(score_of(winner, held_out), i), any_source(rows, winner, held_out, i))))
                     continue;
                 taken[n_taken++] = i;
                 break;

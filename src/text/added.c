@@ -89,7 +89,8 @@ static int read_one(added_tokens *a, const json_t *value, const bpe *b, const ch
     if (!json_is_object(value))
         return fail(err, ERROR_FORMAT, "%s: should be an object", where);
     if (json_want_text(value, "content", where, &content, err) != 0
-        || json_want_int(value, "id", where, 0, VOCABULARY_LIMIT - 1, &id, err) != 0 || read_flags(value, where, &flags, err) != 0)
+        || json_want_int(value, "id", where, 0, VOCABULARY_LIMIT - 1, &id, err) != 0
+        || read_flags(value, where, &flags, err) != 0)
         return -1;
     if (!content || id < 0)
         return fail(err, ERROR_FORMAT, "%s: '%s' is missing", where, content ? "id" : "content");
@@ -98,10 +99,12 @@ static int read_one(added_tokens *a, const json_t *value, const bpe *b, const ch
         return 0;   /* the library skips it */
     int32_t known = vocabulary_find(&b->vocabulary, content, n);
     if (known >= 0 && known != id)
-        return fail(err, ERROR_FORMAT, "%s: '%.100s' has id %lld, but %d in the vocabulary", where, content, (long long)id, known);
+        return fail(err, ERROR_FORMAT, "%s: '%.100s' has id %lld, but %d in the vocabulary", where, content, (long long)id,
+                    known);
     const char *other = vocabulary_text(&b->vocabulary, (int32_t)id, NULL);
     if (other && known < 0)
-        return fail(err, ERROR_FORMAT, "%s: '%.100s' has id %lld, which is '%.100s' in the vocabulary", where, content, (long long)id, other);
+        return fail(err, ERROR_FORMAT, "%s: '%.100s' has id %lld, which is '%.100s' in the vocabulary", where, content,
+                    (long long)id, other);
     int32_t size = a->words.size;
     if (vocabulary_find(&a->words, content, n) != id && vocabulary_add(&a->words, content, n, id, file, err) != 0)
         return -1;

@@ -78,8 +78,8 @@ static int start_symbols(const bpe *b, const char *text, size_t n, bpe_scratch *
             token_list_add(&s->ids, id);
         } else if (!(b->byte_fallback && add_bytes(b, whole, bytes, &s->ids)) && b->unk_text) {
             if (b->unk < 0)
-                return fail(err, ERROR_FORMAT, "%s: '%.*s' is not in the vocabulary, nor is unk_token '%.100s'", file, (int)length, text + at,
-                            b->unk_text);
+                return fail(err, ERROR_FORMAT, "%s: '%.*s' is not in the vocabulary, nor is unk_token '%.100s'", file,
+                            (int)length, text + at, b->unk_text);
             if (waiting && !b->fuse_unk)
                 token_list_add(&s->ids, b->unk);
             waiting = true;

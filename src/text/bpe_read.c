@@ -69,9 +69,11 @@ static int read_merge(bpe *b, const json_t *value, uint32_t rank, string *whole,
     string_add(whole, right + prefix, n_right - prefix);
     int32_t a = vocabulary_find(&b->vocabulary, left, n_left), c = vocabulary_find(&b->vocabulary, right, n_right);
     int32_t id = vocabulary_find(&b->vocabulary, whole->text, whole->length);
+    const char *absent = id < 0 ? whole->text : a < 0 ? left : right;
     if (a < 0 || c < 0 || id < 0)
-        return fail(err, ERROR_FORMAT, "%s: merge %u of '%.*s' and '%.*s': '%.100s' is not in the vocabulary", file, rank, (int)(n_left < 100 ? n_left : 100),
-                    left, (int)(n_right < 100 ? n_right : 100), right, id < 0 ? whole->text : a < 0 ? left : right);
+        return fail(err, ERROR_FORMAT, "%s: merge %u of '%.*s' and '%.*s': '%.100s' is not in the vocabulary", file, rank,
+                    (int)(n_left < 100 ? n_left : 100), left, (int)(n_right < 100 ? n_right : 100), right,
+                    absent);
     merges_put(&b->merges, a, c, rank, id);
     return 0;
 }

@@ -113,7 +113,8 @@ void decoder_describe(const decoder *d, string *out)
     string_print(out, "decoder %d\n", d->present);
     for (size_t i = 0; i < d->count; i++) {
         const decode_step *s = &d->step[i];
-        string_print(out, "%s %u %zu %zu %d %s ", names[s->kind], s->character, s->start, s->stop, s->prepended, s->text ? s->text : "");
+        string_print(out, "%s %u %zu %zu %d %s ", names[s->kind], s->character, s->start, s->stop, s->prepended,
+                     s->text ? s->text : "");
         if (s->pattern)
             pattern_describe(s->pattern, out);
         string_puts(out, "\n");

@@ -9,7 +9,8 @@
 
 enum kind { PREPEND, REPLACE, NFC, NFD, NFKC, NFKD, LOWERCASE, STRIP, STRIP_ACCENTS, BYTE_LEVEL };
 
-static const char *const names[] = {"Prepend", "Replace", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Strip", "StripAccents", "ByteLevel"};
+static const char *const names[] = {"Prepend", "Replace",   "NFC",   "NFD",          "NFKC",
+                                    "NFKD",    "Lowercase", "Strip", "StripAccents", "ByteLevel"};
 
 typedef struct step {
     enum kind kind;

@@ -103,7 +103,9 @@ void post_set_edges(post_processor *p, int add_bos, int32_t bos, int add_eos, in
 void post_describe(const post_processor *p, string *out);
 
 /* Decoder. */
-enum decode_kind { DECODE_BYTE_LEVEL, DECODE_BYTE_FALLBACK, DECODE_FUSE, DECODE_STRIP, DECODE_REPLACE, DECODE_METASPACE, DECODE_BPE };
+enum decode_kind {
+    DECODE_BYTE_LEVEL, DECODE_BYTE_FALLBACK, DECODE_FUSE, DECODE_STRIP, DECODE_REPLACE, DECODE_METASPACE, DECODE_BPE
+};
 typedef struct decode_step {
     enum decode_kind kind;
     pattern *pattern;        /* REPLACE; owned */

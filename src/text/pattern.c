@@ -48,13 +48,15 @@ static int compile(pattern *p, error *err)
     if (context) {
         pcre2_set_newline(context, PCRE2_NEWLINE_LF);
         p->code = pcre2_compile((PCRE2_SPTR)translated, PCRE2_ZERO_TERMINATED,
-                                PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_UTF_CHECK, &code, &at, context);
+                                PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_UTF_CHECK, &code,
+                                &at, context);
     }
     if (!p->code) {
         PCRE2_UCHAR why[200] = "no memory";
         if (code)
             pcre2_get_error_message(code, why, sizeof why);
-        status = fail(err, ERROR_UNSUPPORTED, "%s: the pattern '%.300s' does not compile: %s", p->where, p->source, (const char *)why);
+        status =
+            fail(err, ERROR_UNSUPPORTED, "%s: the pattern '%.300s' does not compile: %s", p->where, p->source, (const char *)why);
     } else {
         pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE);  /* where it fails, matching is interpreted */
     }
@@ -149,14 +151,15 @@ static int next_regex(pattern_search *s, size_t *start, size_t *end, error *err)
     while (s->at <= s->n) {
         int status = pcre2_match(p->code, (PCRE2_SPTR)s->text, s->n, s->at, PCRE2_NO_UTF_CHECK, s->match, s->limits);
         if (status == PCRE2_ERROR_JIT_STACKLIMIT)  /* the interpreter keeps its stack on the heap */
-            status = pcre2_match(p->code, (PCRE2_SPTR)s->text, s->n, s->at, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, s->match, s->limits);
+            status =
+                pcre2_match(p->code, (PCRE2_SPTR)s->text, s->n, s->at, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, s->match, s->limits);
         if (status == PCRE2_ERROR_NOMATCH)
             return 0;
         if (status < 0) {
             PCRE2_UCHAR why[200] = "";
             pcre2_get_error_message(status, why, sizeof why);
-            return fail(err, ERROR_LIMIT, "%s: the pattern '%.300s' gives up on a text of %zu bytes: %s", p->where, p->source, s->n,
-                        status == PCRE2_ERROR_MATCHLIMIT ? "it backtracks without end" : (const char *)why);
+            return fail(err, ERROR_LIMIT, "%s: the pattern '%.300s' gives up on a text of %zu bytes: %s", p->where, p->source,
+                        s->n, status == PCRE2_ERROR_MATCHLIMIT ? "it backtracks without end" : (const char *)why);
         }
         const PCRE2_SIZE *found = pcre2_get_ovector_pointer(s->match);
         if (found[0] < s->at || found[1] < found[0] || found[1] > s->n)

@@ -31,10 +31,12 @@ void pattern_search_free(pattern_search *s);
 /* text [n bytes of valid UTF-8] is borrowed until the search ends. */
 void pattern_search_begin(pattern_search *s, const char *text, size_t n);
 
-/* 1 and the next match, which starts where the last ended or later; 0 when there is none; -1 on failure. No empty match follows a match at once. */
+/* 1 and the next match, which starts where the last ended or later; 0 when there is none; -1 on failure.
+ * No empty match follows a match at once. */
 int pattern_next(pattern_search *s, size_t *start, size_t *end, error *err);
 
-/* The same expression in PCRE2's syntax (options UTF, UCP and MULTILINE); free() it. NULL and *err where the two differ too much. */
+/* The same expression in PCRE2's syntax (options UTF, UCP and MULTILINE); free() it.
+ * NULL and *err where the two differ too much. */
 char *pattern_translate(const char *source, const char *where, error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* Oniguruma's Ruby syntax in PCRE2's words. What differs, as far as tokenizers use it:
- * categories are those of Unicode 16; \s is White_Space (PCRE2's includes U+180E); \w includes marks; \h is a hexadecimal digit; \uHHHH;
- * (?m) lets the dot match a newline; {n,m}+ is a repetition of a repetition, not possessive; {,m} is {0,m}.
+ * categories are those of Unicode 16; \s is White_Space (PCRE2's includes U+180E); \w includes marks;
+ * \h is a hexadecimal digit; \uHHHH; (?m) lets the dot match a newline; {n,m}+ is a repetition of a repetition, not
+ * possessive; {,m} is {0,m}.
  * Sets within sets, intersections and callouts are refused by name. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "text/pattern.h"
@@ -14,8 +15,9 @@
 #include "text/newer.h"
 
 #define SPACE "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
-#define NOT_SPACE "\\x{0}-\\x{8}\\x{e}-\\x{1f}\\x{21}-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}" \
-                  "\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
+#define NOT_SPACE                                                                                                                \
+    "\\x{0}-\\x{8}\\x{e}-\\x{1f}\\x{21}-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}"           \
+    "\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
 #define WORD_MARKS "\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"   /* enclosed letters */
 #define HEX "0-9a-fA-F"
 #define DEPTH 250   /* PCRE2's own limit on nested groups */
@@ -35,7 +37,7 @@ static int refuse(translation *t, const char *what)
     return fail(t->err, ERROR_UNSUPPORTED, "%s: the pattern '%.300s' uses %s", t->where, t->source, what);
 }
 
-/* The inside of a set: a general category, with its ASCII letters in front, which are quicker to test, and what is newer behind. */
+/* The inside of a set: a general category, its ASCII letters in front (quicker to test), what is newer behind. */
 static void add_category(string *out, const char *name, size_t n)
 {
     if (*name == 'L' && n == 1)

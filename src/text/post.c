@@ -18,12 +18,14 @@ static int check_id(const json_t *value, const char *where, int32_t *id, error *
     return 0;
 }
 
-static int template_item(post_processor *out, const json_t *item, const json_t *specials, const post_processor *inner, const char *where, error *err)
+static int template_item(post_processor *out, const json_t *item, const json_t *specials, const post_processor *inner,
+                         const char *where, error *err)
 {
     const json_t *sequence = json_object_get(item, "Sequence"), *special = json_object_get(item, "SpecialToken");
     const char *id = json_string_value(json_object_get(sequence ? sequence : special, "id"));
     if (!id)
-        return fail(err, ERROR_FORMAT, "%s: 'single' should hold {\"Sequence\": {\"id\": ...}} and {\"SpecialToken\": {\"id\": ...}}", where);
+        return fail(err, ERROR_FORMAT,
+                    "%s: 'single' should hold {\"Sequence\": {\"id\": ...}} and {\"SpecialToken\": {\"id\": ...}}", where);
     if (sequence) {
         if (strcmp(id, "A") != 0)
             return fail(err, ERROR_FORMAT, "%s: 'single' names sequence '%.100s'; there is only A", where, id);
@@ -88,8 +90,9 @@ static int read_step(void *context, const json_t *value, error *err)
         return 0;
     char *where = memory_print("%s: post_processor %s", r->file, type);
     int status = strcmp(type, "TemplateProcessing") == 0 ? read_template(r->post, value, where, err)
-               : strcmp(type, "RobertaProcessing") == 0 || strcmp(type, "BertProcessing") == 0 ? read_pair(r->post, value, where, err)
-               : component_unknown("post_processor", type, r->file, err);
+                 : strcmp(type, "RobertaProcessing") == 0 || strcmp(type, "BertProcessing") == 0
+                     ? read_pair(r->post, value, where, err)
+                     : component_unknown("post_processor", type, r->file, err);
     free(where);
     return status;
 }

@@ -137,7 +137,9 @@ static int read_typed(pre_tokenizer *p, const char *type, const json_t *value, c
     if (strcmp(type, "Split") == 0) {
         s = new_step(p, type, BY_PATTERN);
         s->pattern = pattern_read(json_object_get(value, "pattern"), where, err);
-        return !s->pattern || want_cut(value, where, &s->cut, err) != 0 || json_want_bool(value, "invert", where, &s->invert, err) != 0 ? -1 : 0;
+        if (!s->pattern || want_cut(value, where, &s->cut, err) != 0)
+            return -1;
+        return json_want_bool(value, "invert", where, &s->invert, err);
     }
     if (strcmp(type, "ByteLevel") == 0)
         return read_byte_level(new_step(p, type, BYTE_LEVEL), value, where, err);
@@ -214,7 +216,8 @@ void pre_tokenizer_describe(const pre_tokenizer *p, string *out)
     string_puts(out, "pre_tokenizer\n");
     for (size_t i = 0; i < p->count; i++) {
         const step *s = &p->step[i];
-        string_print(out, "%s %u %d %d %d %d %d ", s->type, s->character, s->cut, s->invert, s->prefix_space, s->scheme, s->split);
+        string_print(out, "%s %u %d %d %d %d %d ", s->type, s->character, s->cut, s->invert, s->prefix_space, s->scheme,
+                     s->split);
         if (s->pattern)
             pattern_describe(s->pattern, out);
         string_puts(out, "\n");
@@ -263,7 +266,8 @@ static void keep(pieces *out, size_t base, const spans *found, bool first)
 {
     for (size_t i = 0; i < found->count; i++)
         if (!found->item[i].match && found->item[i].end > found->item[i].start)
-            pieces_add(out, base + found->item[i].start, found->item[i].end - found->item[i].start, first && found->item[i].start == 0);
+            pieces_add(out, base + found->item[i].start, found->item[i].end - found->item[i].start,
+                       first && found->item[i].start == 0);
 }
 
 /* A cut that leaves the text as it is. */

@@ -34,7 +34,8 @@ void spans_cut(spans *s, enum cut how)
     }
     for (size_t i = 0; i < s->count; i++) {
         span now = s->item[i];
-        bool join = (how == CUT_CONTIGUOUS && now.match == previous) || (how == CUT_MERGED_WITH_PREVIOUS && now.match && !previous);
+        bool join =
+            (how == CUT_CONTIGUOUS && now.match == previous) || (how == CUT_MERGED_WITH_PREVIOUS && now.match && !previous);
         if (join && made > 0)
             s->item[made - 1].end = now.end;
         else

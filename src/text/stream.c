@@ -101,9 +101,10 @@ static void add_token(token_stream *s, const char *token, size_t n)
             string_add(&next, text, length);
             break;
         default: {
-            int b = decoder_byte(text, length);
-            is_byte = b >= 0;
-            string_add(&next, is_byte ? &(char){(char)b} : text, is_byte ? 1 : length);
+            int value = decoder_byte(text, length);
+            char byte = (char)value;
+            is_byte = value >= 0;
+            string_add(&next, is_byte ? &byte : text, is_byte ? 1 : length);
         }
         }
         string spare = now;

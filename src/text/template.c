@@ -60,7 +60,8 @@ static int parse(prompt_template *t, const char *text, error *err)
         }
         size_t n = *at == '{' ? strcspn(at + 1, "{}\n") : 0;
         if (n == 0 || at[n + 1] != '}') {
-            status = fail(err, ERROR_FORMAT, "%s: line %d of the prompt: '%c' that is not part of a {field}; write '%c%c' for the character itself",
+            status = fail(err, ERROR_FORMAT,
+                          "%s: line %d of the prompt: '%c' that is not part of a {field}; write '%c%c' for the character itself",
                           t->name, line_of(text, at), *at, *at, *at);
             break;
         }

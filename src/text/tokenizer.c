@@ -84,7 +84,8 @@ static int want_token(const tokenizer *t, const json_t *config, const char *key,
 {
     const json_t *value = json_object_get(config, key);
     const char *text = NULL;
-    if (json_is_object(value) ? json_want_text(value, "content", file, &text, err) : json_want_text(config, key, file, &text, err))
+    if (json_is_object(value) ? json_want_text(value, "content", file, &text, err)
+                              : json_want_text(config, key, file, &text, err))
         return -1;
     *id = text ? tokenizer_find(t, text) : *id;
     return 0;
@@ -116,13 +117,15 @@ static int read_config(tokenizer *t, const char *path, error *err)
     int status = -1, add_bos = -1, add_eos = -1;
     free(text);
     if (!config)
-        return fail(err, ERROR_FORMAT, "%s: not valid JSON at line %d, column %d: %s", path, where.line, where.column, where.text);
+        return fail(err, ERROR_FORMAT, "%s: not valid JSON at line %d, column %d: %s", path, where.line, where.column,
+                    where.text);
     if (!json_is_object(config)) {
         fail(err, ERROR_FORMAT, "%s: should be an object", path);
         goto done;
     }
     if (want_token(t, config, "bos_token", path, &t->bos, err) != 0 || want_token(t, config, "eos_token", path, &t->eos, err) != 0
-        || want_edge(config, "add_bos_token", path, &add_bos, err) != 0 || want_edge(config, "add_eos_token", path, &add_eos, err) != 0)
+        || want_edge(config, "add_bos_token", path, &add_bos, err) != 0
+        || want_edge(config, "add_eos_token", path, &add_eos, err) != 0)
         goto done;
     post_set_edges(&t->post, add_bos, t->bos, add_eos, t->eos);
     status = 0;

@@ -35,12 +35,13 @@ void tokenizer_free(tokenizer *t);
 
 int32_t tokenizer_size(const tokenizer *t);                       /* largest id + 1, added tokens included */
 int32_t tokenizer_find(const tokenizer *t, const char *token);    /* id of a token's exact text, -1 when absent */
-const char *tokenizer_text(const tokenizer *t, int32_t id);       /* a token as written in the vocabulary; NULL for a hole or out of range */
+const char *tokenizer_text(const tokenizer *t, int32_t id);       /* a token as the file writes it; NULL for a hole or out of range */
 bool tokenizer_is_special(const tokenizer *t, int32_t id);
 int32_t tokenizer_bos(const tokenizer *t);                        /* from tokenizer_config.json; -1 when not known */
 int32_t tokenizer_eos(const tokenizer *t);
 
-/* Appends the ids of text [n bytes] to *out. `special` runs the post-processor (BOS and the like). Invalid UTF-8 becomes U+FFFD, one per byte. */
+/* Appends the ids of text [n bytes] to *out. `special` adds what the post-processor does (BOS and the like).
+ * Invalid UTF-8 becomes U+FFFD, one per byte. */
 int tokenizer_encode(const tokenizer *t, const char *text, size_t n, bool special, token_list *out, error *err);
 
 /* The text of ids, NUL-terminated; free() it. `length` may be NULL. Ids out of range are skipped. */

@@ -173,8 +173,9 @@ bool char_is_mark(uint32_t c)
 bool char_is_word(uint32_t c)
 {
     const char *k = category(c);
-    return k[0] == 'L' || k[0] == 'M' || strcmp(k, "Nd") == 0 || strcmp(k, "Nl") == 0 || strcmp(k, "Pc") == 0 || c == 0x200C || c == 0x200D
-        || (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
+    return k[0] == 'L' || k[0] == 'M' || strcmp(k, "Nd") == 0 || strcmp(k, "Nl") == 0 || strcmp(k, "Pc") == 0 || c == 0x200C
+           || c == 0x200D || (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169)
+           || (c >= 0x1F170 && c <= 0x1F189);
 }
 
 bool char_is_punctuation(uint32_t c)

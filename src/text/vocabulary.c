@@ -115,7 +115,8 @@ static void grow_ids(vocabulary *v, int32_t id)
 int vocabulary_add(vocabulary *v, const char *text, size_t n, int64_t id, const char *name, error *err)
 {
     if (id < 0 || id >= VOCABULARY_LIMIT)
-        return fail(err, ERROR_FORMAT, "%s: token '%.100s' has id %lld, outside [0, %d)", name, text, (long long)id, VOCABULARY_LIMIT);
+        return fail(err, ERROR_FORMAT, "%s: token '%.100s' has id %lld, outside [0, %d)", name, text, (long long)id,
+                    VOCABULARY_LIMIT);
     const char *other = vocabulary_text(v, (int32_t)id, NULL);
     if (other)
         return fail(err, ERROR_FORMAT, "%s: tokens '%.100s' and '%.100s' both have id %lld", name, other, text, (long long)id);

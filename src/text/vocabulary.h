@@ -49,7 +49,8 @@ typedef struct merges {
 
 void merges_free(merges *m);
 void merges_reserve(merges *m, size_t pairs);
-void merges_put(merges *m, int32_t left, int32_t right, uint32_t rank, int32_t id);  /* the last of two equal pairs wins, as in the library */
+/* The last of two equal pairs wins, as in the library. */
+void merges_put(merges *m, int32_t left, int32_t right, uint32_t rank, int32_t id);
 const merge *merges_find(const merges *m, int32_t left, int32_t right);              /* NULL when absent */
 
 #endif

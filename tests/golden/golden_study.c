@@ -54,7 +54,8 @@ static void check(const char *name, const char *what, const json_t *ours, const 
         ++*passed;
     } else {
         char *a = json_dumps(ours, JSON_ENCODE_ANY), *b = json_dumps(theirs, JSON_ENCODE_ANY);
-        golden_mismatch(name, "%s:%s: ours %.300s, Optuna's %.300s", what, where.text ? where.text : "", a ? a : "none", b ? b : "none");
+        golden_mismatch(name, "%s:%s: ours %.300s, Optuna's %.300s", what, where.text ? where.text : "", a ? a : "none",
+                        b ? b : "none");
         free(a);
         free(b);
         ++*failed;
@@ -78,7 +79,8 @@ static void compare_study(const char *name, const json_t *ours, const json_t *th
 static void run_case(const golden_context *c, const char *folder, const char *file)
 {
     size_t n = strlen(file) - 3;
-    char *name = memory_print("study/%.*s", (int)n, file), *db = file_join(folder, file), *json = memory_print("%s/%.*s.json", folder, (int)n, file);
+    char *name = memory_print("study/%.*s", (int)n, file), *db = file_join(folder, file),
+         *json = memory_print("%s/%.*s.json", folder, (int)n, file);
     if (golden_wanted(c, name) && file_exists(json)) {
         int passed = 0, failed = 0;
         error err = {0};

@@ -1,4 +1,5 @@
-/* DIR/tokenizer: PREFIX.encode.jsonl, PREFIX.decode.jsonl and PREFIX.stream.jsonl, with index.json naming each prefix's tokenizer file. */
+/* DIR/tokenizer: PREFIX.encode.jsonl, PREFIX.decode.jsonl and PREFIX.stream.jsonl, with index.json naming each prefix's tokenizer
+ * file. */
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,8 @@ static void same_ids(check *c, const char *what, const json_t *wanted, const tok
         return;
     c->ok = false;
     golden_mismatch(c->name, "line %zu: %s: at %zu: %d instead of %d (%zu ids instead of %zu)", c->line, what, i,
-                    i < got->count ? got->id[i] : -1, i < n ? (int)json_integer_value(json_array_get(wanted, i)) : -1, got->count, n);
+                    i < got->count ? got->id[i] : -1, i < n ? (int)json_integer_value(json_array_get(wanted, i)) : -1, got->count,
+                    n);
 }
 
 static void same_text(check *c, const char *what, const json_t *wanted, const char *got, size_t n)
@@ -37,7 +39,8 @@ static void same_text(check *c, const char *what, const json_t *wanted, const ch
     if (json_is_string(wanted) && json_string_length(wanted) == n && memcmp(json_string_value(wanted), got, n) == 0)
         return;
     c->ok = false;
-    golden_mismatch(c->name, "line %zu: %s: '%.200s' instead of '%.200s'", c->line, what, got, json_is_string(wanted) ? json_string_value(wanted) : "(none)");
+    golden_mismatch(c->name, "line %zu: %s: '%.200s' instead of '%.200s'", c->line, what, got,
+                    json_is_string(wanted) ? json_string_value(wanted) : "(none)");
 }
 
 static void same_decoded(check *c, const char *key, const json_t *record, const token_list *ids, bool skip)
@@ -167,7 +170,8 @@ static const json_t *index_entry(const json_t *index, const char *prefix)
 static tokenizer *open_prefix(const golden_context *g, const json_t *index, const char *prefix, const char *name, bool *broken)
 {
     const json_t *entry = index_entry(index, prefix);
-    const char *file = json_string_value(json_object_get(entry, "file")), *kind = json_string_value(json_object_get(entry, "kind"));
+    const char *file = json_string_value(json_object_get(entry, "file")),
+               *kind = json_string_value(json_object_get(entry, "kind"));
     char *path = file ? file_join(g->parent, file) : NULL;
     tokenizer *t = NULL;
     error err;

@@ -69,8 +69,8 @@ static void kills_change_nothing(void **state)
     bool over = false;
     while (kills < KILLS && tries++ < 3 * KILLS) {
         pid_t child = start(killed);
-        /* A start alone takes a while; on average a kill takes a tenth of the study with it. */
-        usleep((useconds_t)(1e6 * (0.02 * seconds + random_uniform(&r) * 2 * seconds / KILLS)));
+        /* A start alone takes a while; ten kills take about three quarters of the study. */
+        usleep((useconds_t)(1e6 * (0.02 * seconds + random_uniform(&r) * 1.4 * seconds / KILLS)));
         kill(child, SIGKILL);
         waitpid(child, &status, 0);
         if (WIFSIGNALED(status)) {
@@ -90,7 +90,8 @@ static void kills_change_nothing(void **state)
     while (a[same] && a[same] == b[same])
         same++;
     if (a[same] || b[same])
-        fail_msg("undisturbed ... %.200s ... killed ... %.200s", a + (same > 100 ? same - 100 : 0), b + (same > 100 ? same - 100 : 0));
+        fail_msg("undisturbed ... %.200s ... killed ... %.200s", a + (same > 100 ? same - 100 : 0),
+                 b + (same > 100 ? same - 100 : 0));
     static const char *const files[] = {"recipe.yml", "best/model.safetensors", "best/config.json"};
     for (int i = 0; i < 3; i++) {
         char hex[2][65], *x = file_join(whole, files[i]), *y = file_join(killed, files[i]);

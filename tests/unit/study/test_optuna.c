@@ -54,7 +54,8 @@ static void our_studies_are_optunas(void **state)
     assert_true(json_real_value(json_array_get(json_object_get(first, "values"), 0)) == 1.0 / 3);
     assert_true(json_real_value(json_object_get(json_object_get(first, "params"), "math.weight.g0")) == 0.1 + 0.2);
     assert_true(json_real_value(json_object_get(json_object_get(json_array_get(trials, 1), "params"), "ja.weight.g0")) == 5e-324);
-    assert_string_equal(json_string_value(json_object_get(json_object_get(json_array_get(trials, 1), "user_attrs"), "reason")), "no");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(json_array_get(trials, 1), "user_attrs"), "reason")),
+                        "no");
     assert_string_equal(json_string_value(json_object_get(json_array_get(trials, 2), "state")), "WAITING");
     assert_string_equal(json_string_value(json_object_get(json_array_get(trials, 2), "start")), "None");
     json_decref(studies);
@@ -64,19 +65,26 @@ static void our_studies_are_optunas(void **state)
 static void hostile_rows_are_one_line(void **state)
 {
     (void)state;
-    static const struct { const char *change, *part; } cases[] = {
+    static const struct { const char *change, *part;
+    } cases[] = {
         {"UPDATE trial_params SET distribution_json = '{'", "not valid JSON"},
         {"UPDATE trial_params SET distribution_json = '[]'", "none of Optuna's"},
         {"UPDATE trial_params SET distribution_json = '{\"name\": \"Evil\", \"attributes\": {}}'", "unknown kind"},
         {"UPDATE trial_params SET distribution_json = '{\"name\": 3, \"attributes\": {}}'", "none of Optuna's"},
-        {"UPDATE trial_params SET distribution_json = '{\"name\": \"FloatDistribution\", \"attributes\": {\"low\": 9, \"high\": 10}}'", "does not contain"},
-        {"UPDATE trial_params SET distribution_json = '{\"name\": \"FloatDistribution\", \"attributes\": {\"low\": \"x\", \"high\": null}}'",
+        {"UPDATE trial_params SET distribution_json = '{\"name\": \"FloatDistribution\", \"attributes\": {\"low\": 9, \"high\": "
+         "10}}'",
          "does not contain"},
-        {"UPDATE trial_params SET param_value = 1e300, distribution_json = '{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": [1]}}'",
+        {"UPDATE trial_params SET distribution_json = '{\"name\": \"FloatDistribution\", \"attributes\": {\"low\": \"x\", "
+         "\"high\": null}}'",
+         "does not contain"},
+        {"UPDATE trial_params SET param_value = 1e300, distribution_json = '{\"name\": \"CategoricalDistribution\", "
+         "\"attributes\": {\"choices\": [1]}}'",
          "no choice"},
-        {"UPDATE trial_params SET param_value = -1, distribution_json = '{\"name\": \"CategoricalDistribution\", \"attributes\": {\"choices\": 7}}'",
+        {"UPDATE trial_params SET param_value = -1, distribution_json = '{\"name\": \"CategoricalDistribution\", \"attributes\": "
+         "{\"choices\": 7}}'",
          "no choice"},
-        {"UPDATE trial_params SET param_value = 0.5, distribution_json = '{\"name\": \"IntDistribution\", \"attributes\": {\"low\": 0, \"high\": 1}}'",
+        {"UPDATE trial_params SET param_value = 0.5, distribution_json = '{\"name\": \"IntDistribution\", \"attributes\": "
+         "{\"low\": 0, \"high\": 1}}'",
          "whole numbers"},
         {"UPDATE trial_params SET param_value = 'text'", "no finite number"},
         {"UPDATE trial_params SET distribution_json = replace(hex(zeroblob(100000)), '00', '[')", "not valid JSON"},

@@ -67,14 +67,21 @@ static void a_digest_is_of_what_decides_scores(void **state)
 {
     (void)state;
     static const char *const variants[] = {
-        "name: sums\nsplits:\n  search: {file: questions.jsonl, range: [0, 30]}\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: number\n",
-        "# a comment changes nothing\nname: other\nsplits:\n  search: {file: questions.jsonl, range: [0, 30]}\n  more: {file: questions.jsonl, range: "
+        "name: sums\nsplits:\n  search: {file: questions.jsonl, range: [0, 30]}\nprompt: \"{question}\"\nmax_new_tokens: "
+        "8\nmetric: number\n",
+        "# a comment changes nothing\nname: other\nsplits:\n  search: {file: questions.jsonl, range: [0, 30]}\n  more: {file: "
+        "questions.jsonl, range: "
         "[40, 50]}\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: number\n",
-        "name: sums\nsplits:\n  search: {file: questions.jsonl, range: [0, 30]}\nprompt: \"{question} \"\nmax_new_tokens: 8\nmetric: number\n",
-        "name: sums\nsplits:\n  search: {file: questions.jsonl, range: [0, 30]}\nprompt: \"{question}\"\nmax_new_tokens: 9\nmetric: number\n",
-        "name: sums\nsplits:\n  search: {file: questions.jsonl, range: [0, 30]}\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: number_paper\n",
-        "name: sums\nsplits:\n  search: {file: questions.jsonl, range: [0, 29]}\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: number\n",
-        "name: sums\nsplits:\n  search: {file: questions.jsonl, range: [0, 30]}\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: number\nstop: [x]\n",
+        "name: sums\nsplits:\n  search: {file: questions.jsonl, range: [0, 30]}\nprompt: \"{question} \"\nmax_new_tokens: "
+        "8\nmetric: number\n",
+        "name: sums\nsplits:\n  search: {file: questions.jsonl, range: [0, 30]}\nprompt: \"{question}\"\nmax_new_tokens: "
+        "9\nmetric: number\n",
+        "name: sums\nsplits:\n  search: {file: questions.jsonl, range: [0, 30]}\nprompt: \"{question}\"\nmax_new_tokens: "
+        "8\nmetric: number_paper\n",
+        "name: sums\nsplits:\n  search: {file: questions.jsonl, range: [0, 29]}\nprompt: \"{question}\"\nmax_new_tokens: "
+        "8\nmetric: number\n",
+        "name: sums\nsplits:\n  search: {file: questions.jsonl, range: [0, 30]}\nprompt: \"{question}\"\nmax_new_tokens: "
+        "8\nmetric: number\nstop: [x]\n",
     };
     char *path = world_path("variant.yml"), digests[7][65];
     for (int i = 0; i < 7; i++) {
@@ -82,7 +89,8 @@ static void a_digest_is_of_what_decides_scores(void **state)
         study_task e = entry(path, "search", 0);
         task_list tasks = {0};
         question_pool p;
-        if (question_pool_open(&p, "tasks", &e, 1, &tasks, 1, &world_error) != 0 || question_set_digest(&p.sets[0], digests[i], &world_error) != 0)
+        if (question_pool_open(&p, "tasks", &e, 1, &tasks, 1, &world_error) != 0 ||
+            question_set_digest(&p.sets[0], digests[i], &world_error) != 0)
             fail_msg("%s", world_error.text);
         question_pool_free(&p);
         task_list_free(&tasks);

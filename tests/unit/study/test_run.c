@@ -86,7 +86,9 @@ static void a_study_finds_the_optimum_and_leaves_everything(void **state)
     json_array_foreach(worked, i, item)
         assert_int_equal(json_array_size(json_object_get(item, "answers")), 4);    /* base, a, b and the winner */
     json_decref(worked);
-    static const char *const files[] = {"best/config.json", "best/model.safetensors", "best/tokenizer.json", "recipe.yml", "report.html", "study.db"};
+    static const char *const files[] = {"best/config.json",    "best/model.safetensors",
+                                        "best/tokenizer.json", "recipe.yml",
+                                        "report.html",         "study.db"};
     for (i = 0; i < 6; i++) {
         char *path = file_join(out, files[i]);
         if (!file_exists(path))
@@ -119,7 +121,8 @@ static void a_study_finds_the_optimum_and_leaves_everything(void **state)
     free(best);
     free(db);
     /* The recipe gives best/ again, byte for byte. */
-    char *yaml = file_join(out, "recipe.yml"), *again = out_of("again"), *a = file_join(out, "best/model.safetensors"), *b = file_join(again, "model.safetensors");
+    char *yaml = file_join(out, "recipe.yml"), *again = out_of("again"), *a = file_join(out, "best/model.safetensors"),
+         *b = file_join(again, "model.safetensors");
     recipe *r = recipe_read(yaml, &world_error);
     must(merge_to_folder(r, again, true, &(merge_options){0}, &world_error));
     char hex[2][65];
@@ -218,9 +221,11 @@ static void a_source_that_wins_is_said_to(void **state)
     char *out = out_of("source");
     closed_form f = closed_form_new();
     /* Merges stay far from the optimum; source a (weight 1, 0) is nearer. */
-    char *text = memory_print("models: {base: %1$s/base, a: %1$s/a, b: %1$s/b}\nsearch: [{method: task_arithmetic, base_model: base, "
-                              "optimizer: {population: 4, generations: 2}, bounds: {weight: {low: -1, high: -0.5, start: -0.7, spread: 0.1}}}]\n"
-                              "tasks: [%1$s/task.yml]\nbaselines: none\n", world_folder);
+    char *text = memory_print(
+        "models: {base: %1$s/base, a: %1$s/a, b: %1$s/b}\nsearch: [{method: task_arithmetic, base_model: base, "
+        "optimizer: {population: 4, generations: 2}, bounds: {weight: {low: -1, high: -0.5, start: -0.7, spread: 0.1}}}]\n"
+        "tasks: [%1$s/task.yml]\nbaselines: none\n",
+        world_folder);
     world_write("source.yml", text);
     must(world_run("source.yml", &f, (study_run_options){.out = out}));
     json_t *table = result_of(out, "table");
@@ -296,11 +301,14 @@ static void change_db(const char *out, const char *change)
 static void a_meddled_study_is_refused_in_one_line(void **state)
 {
     (void)state;
-    static const struct { const char *change, *part; } cases[] = {
+    static const struct { const char *change, *part;
+    } cases[] = {
         {"UPDATE mg_state SET state = x'4d47'", "optimizer state"},
         {"UPDATE mg_state SET state = substr(state, 1, length(state) - 70) || zeroblob(70)", "checksum"},
         {"UPDATE mg_state SET generation = 9", "is not this study's"},
-        {"UPDATE mg_trials SET x = x'0000000000000000' WHERE generation = 1; UPDATE trials SET state = 'WAITING' WHERE trial_id > 4", "has 1 numbers"},
+        {"UPDATE mg_trials SET x = x'0000000000000000' WHERE generation = 1; UPDATE trials SET state = 'WAITING' WHERE trial_id "
+         "> 4",
+         "has 1 numbers"},
         {"UPDATE mg_trials SET candidate = candidate + 1000 WHERE generation = 1", "(candidate 1000)"},
         {"UPDATE trials SET state = 'FROZEN' WHERE trial_id = 6", "is FROZEN"},
         {"DELETE FROM mg_trials WHERE trial_id = 6", "has 3 trials"},
@@ -338,10 +346,12 @@ static void mistakes_are_found_before_anything_runs(void **state)
     must_fail(world_run("mistakes.yml", &f, (study_run_options){.out = out}), ERROR_IO, "nowhere.yml");
     world_write_study("mistakes.yml", "generations: 2", "");
     must_fail(world_run("mistakes.yml", &f, (study_run_options){.out = out, .memory = 1 << 20}), ERROR_MEMORY, "--memory");
-    must_fail(world_run("mistakes.yml", &f, (study_run_options){.out = out, .baselines = "linear,tie"}), ERROR_USAGE, "did you mean 'ties'?");
+    must_fail(world_run("mistakes.yml", &f, (study_run_options){.out = out, .baselines = "linear,tie"}), ERROR_USAGE,
+              "did you mean 'ties'?");
     char *model = world_path("a");
     must_fail(world_run("mistakes.yml", &f, (study_run_options){.out = model}), ERROR_USAGE, "no study; give another");
-    must_fail(world_run("mistakes.yml", &f, (study_run_options){.out = model, .force = true}), ERROR_USAGE, "would overwrite the model 'a'");
+    must_fail(world_run("mistakes.yml", &f, (study_run_options){.out = model, .force = true}), ERROR_USAGE,
+              "would overwrite the model 'a'");
     free(model);
     assert_false(file_exists(out));
     must(world_run("mistakes.yml", &f, (study_run_options){.out = out, .dry_run = true}));

@@ -88,7 +88,8 @@ static void what_is_not_said_has_a_standard(void **state)
 static void mistakes_are_named(void **state)
 {
     (void)state;
-    static const struct { const char *text, *part; enum error_code code; } cases[] = {
+    static const struct { const char *text, *part; enum error_code code;
+    } cases[] = {
         {"", "should be a map", ERROR_FORMAT},
         {"[1]", "should be a map", ERROR_FORMAT},
         {TASKS SEARCH, "'models' is missing", ERROR_FORMAT},
@@ -113,19 +114,25 @@ static void mistakes_are_named(void **state)
         {MODELS TASKS "search: [{space: data-flow}]\n", "data-flow", ERROR_UNSUPPORTED},
         {MODELS TASKS "search: [{method: ties, optimizer: {trials: 9}}, {space: data-flow}]\n", "data-flow", ERROR_UNSUPPORTED},
         {MODELS TASKS "search: [{base_model: base}]\n", "'method' is missing", ERROR_FORMAT},
-        {MODELS TASKS "search: [{method: ties, base_model: bass, optimizer: {trials: 9}}]\n", "did you mean 'base'?", ERROR_FORMAT},
+        {MODELS TASKS "search: [{method: ties, base_model: bass, optimizer: {trials: 9}}]\n", "did you mean 'base'?",
+         ERROR_FORMAT},
         {MODELS TASKS "search: [{method: ties, sources: [jaa], optimizer: {trials: 9}}]\n", "did you mean 'ja'?", ERROR_FORMAT},
         {MODELS TASKS "search: [{method: ties, sources: [ja, ja], optimizer: {trials: 9}}]\n", "stands twice", ERROR_FORMAT},
-        {MODELS TASKS "search: [{method: ties, base_model: ja, sources: [ja], optimizer: {trials: 9}}]\n", "is the base_model", ERROR_FORMAT},
+        {MODELS TASKS "search: [{method: ties, base_model: ja, sources: [ja], optimizer: {trials: 9}}]\n", "is the base_model",
+         ERROR_FORMAT},
         {MODELS TASKS "search: [{method: ties}]\n", "how long to search", ERROR_FORMAT},
-        {MODELS TASKS "search: [{method: ties, layer_groups: [[0, 4], [5, 8]], optimizer: {trials: 9}}]\n", "does not follow", ERROR_FORMAT},
+        {MODELS TASKS "search: [{method: ties, layer_groups: [[0, 4], [5, 8]], optimizer: {trials: 9}}]\n", "does not follow",
+         ERROR_FORMAT},
         {MODELS TASKS "search: [{method: ties, layer_groups: 0, optimizer: {trials: 9}}]\n", "outside", ERROR_FORMAT},
         {MODELS TASKS "search: [{method: ties, split: [attn], optimizer: {trials: 9}}]\n", "unknown part 'attn'", ERROR_FORMAT},
         {MODELS TASKS "search: [{method: ties, optimizer: {trials: 9, sigma: 0}}]\n", "sigma is 0", ERROR_FORMAT},
         {MODELS TASKS "search: [{method: ties, optimizer: {trails: 9}}]\n", "did you mean 'trials'?", ERROR_FORMAT},
-        {MODELS TASKS "search: [{method: ties, bounds: {weight: {low: 2, high: 1}}, optimizer: {trials: 9}}]\n", "low 2 is above high 1", ERROR_FORMAT},
-        {MODELS TASKS "search: [{method: ties, bounds: {weight: {low: 0, start: -1}}, optimizer: {trials: 9}}]\n", "start -1 is outside", ERROR_FORMAT},
-        {MODELS TASKS "search: [{method: ties, bounds: {weight: {spread: 0}}, optimizer: {trials: 9}}]\n", "spread is 0", ERROR_FORMAT},
+        {MODELS TASKS "search: [{method: ties, bounds: {weight: {low: 2, high: 1}}, optimizer: {trials: 9}}]\n",
+         "low 2 is above high 1", ERROR_FORMAT},
+        {MODELS TASKS "search: [{method: ties, bounds: {weight: {low: 0, start: -1}}, optimizer: {trials: 9}}]\n",
+         "start -1 is outside", ERROR_FORMAT},
+        {MODELS TASKS "search: [{method: ties, bounds: {weight: {spread: 0}}, optimizer: {trials: 9}}]\n", "spread is 0",
+         ERROR_FORMAT},
         {MODELS TASKS "search: [{method: ties, mode: fast, optimizer: {trials: 9}}]\n", "exact or compat", ERROR_FORMAT},
         {MODELS TASKS "search: [{method: ties, tokenizer: union, optimizer: {trials: 9}}]\n", "only 'base'", ERROR_FORMAT},
         {MODELS MODELS TASKS SEARCH, "duplicate key 'models'", ERROR_FORMAT},

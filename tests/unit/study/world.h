@@ -50,11 +50,13 @@ static void world_write_model(const char *name, int layer, float value, double t
         {(char *)"model.layers.1.mlp.up_proj.weight", {.dtype = DTYPE_F32, .rank = 2, .shape = {8, 8}}},
         {(char *)"model.norm.weight", {.dtype = DTYPE_F32, .rank = 1, .shape = {8}}},
     };
-    json_t *config = json_pack("{s:[s], s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:b}", "architectures", "MistralForCausalLM",
-                               "model_type", "mistral", "dtype", "float32", "num_hidden_layers", 2, "hidden_size", 8, "intermediate_size", 8,
-                               "num_attention_heads", 1, "num_key_value_heads", 1, "head_dim", 8, "vocab_size", WORLD_VOCABULARY,
-                               "max_position_embeddings", 512, "rms_norm_eps", 1e-5, "rope_theta", theta, "tie_word_embeddings", 0);
-    checkpoint *c = checkpoint_new(name, SOURCE_DIR "/miniature/models/base", config, items, sizeof items / sizeof *items, &world_error);
+    json_t *config = json_pack("{s:[s], s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:b}", "architectures",
+                               "MistralForCausalLM", "model_type", "mistral", "dtype", "float32", "num_hidden_layers", 2,
+                               "hidden_size", 8, "intermediate_size", 8, "num_attention_heads", 1, "num_key_value_heads", 1,
+                               "head_dim", 8, "vocab_size", WORLD_VOCABULARY, "max_position_embeddings", 512, "rms_norm_eps",
+                               1e-5, "rope_theta", theta, "tie_word_embeddings", 0);
+    checkpoint *c =
+        checkpoint_new(name, SOURCE_DIR "/miniature/models/base", config, items, sizeof items / sizeof *items, &world_error);
     if (!c)
         fail_msg("%s", world_error.text);
     for (size_t i = 0; i < c->count; i++) {
@@ -104,7 +106,8 @@ static int world_open(void **state)
     world_write("questions.jsonl", lines.text);
     free(lines.text);
     world_write("task.yml",
-                "name: sums\nsplits:\n  search: {file: questions.jsonl, range: [0, 30]}\n  select: {file: questions.jsonl, range: [30, 45]}\n"
+                "name: sums\nsplits:\n  search: {file: questions.jsonl, range: [0, 30]}\n  select: {file: questions.jsonl, "
+                "range: [30, 45]}\n"
                 "  test: {file: questions.jsonl, range: [45, 60]}\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: number\n");
     return 0;
 }
@@ -124,7 +127,8 @@ typedef struct closed_form {
     double invalid_above;   /* merges whose first weight is above this are invalid */
 } closed_form;
 
-static int closed_form_run(evaluator *self, const checkpoint *candidate, const question_set *sets, size_t n_sets, evaluation *out, error *err)
+static int closed_form_run(evaluator *self, const checkpoint *candidate, const question_set *sets, size_t n_sets, evaluation *out,
+                           error *err)
 {
     closed_form *f = self->context;
     const float *a = checkpoint_find(candidate, "model.layers.0.mlp.up_proj.weight")->data;
@@ -138,7 +142,9 @@ static int closed_form_run(evaluator *self, const checkpoint *candidate, const q
         return -1;
     }
     if (a[0] > f->invalid_above) {
-        *out = (evaluation){.outcome = OUTCOME_INVALID, .reason = memory_text("logits are not finite on questions.jsonl line 3"), .score = NAN};
+        *out = (evaluation){.outcome = OUTCOME_INVALID,
+                            .reason = memory_text("logits are not finite on questions.jsonl line 3"),
+                            .score = NAN};
         return 0;
     }
     double weight = 0;

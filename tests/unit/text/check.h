@@ -12,15 +12,17 @@
 
 /* The parts of a tokenizer.json; NULL is the plainest. */
 typedef struct parts {
-    const char *vocab, *merges, *model, *added, *normalizer, *pre, *post, *decoder;   /* model: more members, each with a comma in front */
+    const char *vocab, *merges, *model, *added, *normalizer, *pre, *post,
+        *decoder; /* model: more members, each with a comma in front */
 } parts;
 
 static inline char *make_json(parts p)
 {
     return memory_print("{\"added_tokens\":%s,\"normalizer\":%s,\"pre_tokenizer\":%s,\"post_processor\":%s,\"decoder\":%s,"
                         "\"model\":{\"type\":\"BPE\",\"vocab\":%s,\"merges\":%s%s}}",
-                        p.added ? p.added : "[]", p.normalizer ? p.normalizer : "null", p.pre ? p.pre : "null", p.post ? p.post : "null",
-                        p.decoder ? p.decoder : "null", p.vocab ? p.vocab : "{\"a\":0,\"b\":1,\"c\":2,\"ab\":3,\" \":4,\"x\":5}",
+                        p.added ? p.added : "[]", p.normalizer ? p.normalizer : "null", p.pre ? p.pre : "null",
+                        p.post ? p.post : "null", p.decoder ? p.decoder : "null",
+                        p.vocab ? p.vocab : "{\"a\":0,\"b\":1,\"c\":2,\"ab\":3,\" \":4,\"x\":5}",
                         p.merges ? p.merges : "[\"a b\"]", p.model ? p.model : "");
 }
 

@@ -41,27 +41,38 @@ static void test_normalized(void **state)
     check("[" TOKEN(10, "T", NORMAL) "]", "{\"type\":\"Lowercase\"}", "aTt", "0 10 10");
     check("[" TOKEN(10, "T", "") "]", "{\"type\":\"Lowercase\"}", "aTta", "0 10 0");
     check("[" TOKEN(4, " ", NORMAL) "]", "{\"type\":\"Strip\"}", "a", "0");   /* nothing is left of it: it matches nothing */
-    check("[" TOKEN(10, "T", NORMAL) "," TOKEN(11, "t", NORMAL) "," TOKEN(12, "tt", "") "]", "{\"type\":\"Lowercase\"}", "tT tt", "10 10 4 12");
+    check("[" TOKEN(10, "T", NORMAL) "," TOKEN(11, "t", NORMAL) "," TOKEN(12, "tt", "") "]", "{\"type\":\"Lowercase\"}", "tT tt",
+          "10 10 4 12");
 }
 
 static void test_refusals(void **state)
 {
     (void)state;
-    static const struct { const char *added, *tells; } cases[] = {
-        {"{}", "added_tokens"}, {"[3]", "added token 0"}, {"[{\"id\":1}]", "content"}, {"[{\"content\":\"<s>\"}]", "id"}, {"[{\"id\":-1,\"content\":\"<s>\"}]", "-1"},
-        {"[{\"id\":4194304,\"content\":\"<s>\"}]", "4194304"}, {"[{\"id\":1.5,\"content\":\"<s>\"}]", "id"}, {"[{\"id\":9,\"content\":3}]", "content"},
-        {"[" TOKEN(10, "x", "") "]", "'x' has id 10, but 5"}, {"[" TOKEN(5, "<s>", "") "]", "'<s>' has id 5, which is 'x'"},
-        {"[" TOKEN(10, "<s>", "") "," TOKEN(10, "<t>", "") "]", "both have id 10"}, {"[" TOKEN(10, "<s>", "") "," TOKEN(11, "<s>", "") "]", "two ids"},
+    static const struct { const char *added, *tells;
+    } cases[] = {
+        {"{}", "added_tokens"},
+        {"[3]", "added token 0"},
+        {"[{\"id\":1}]", "content"},
+        {"[{\"content\":\"<s>\"}]", "id"},
+        {"[{\"id\":-1,\"content\":\"<s>\"}]", "-1"},
+        {"[{\"id\":4194304,\"content\":\"<s>\"}]", "4194304"},
+        {"[{\"id\":1.5,\"content\":\"<s>\"}]", "id"},
+        {"[{\"id\":9,\"content\":3}]", "content"},
+        {"[" TOKEN(10, "x", "") "]", "'x' has id 10, but 5"},
+        {"[" TOKEN(5, "<s>", "") "]", "'<s>' has id 5, which is 'x'"},
+        {"[" TOKEN(10, "<s>", "") "," TOKEN(10, "<t>", "") "]", "both have id 10"},
+        {"[" TOKEN(10, "<s>", "") "," TOKEN(11, "<s>", "") "]", "two ids"},
         {"[" TOKEN(10, "<s>", ",\"special\":1") "]", "special"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_refused(((parts){.added = cases[i].added}), ERROR_FORMAT, cases[i].tells);
-    check("[" TOKEN(10, "", "") "," TOKEN(5, "x", ",\"special\":true") "," TOKEN(11, "<s>", "") "," TOKEN(11, "<s>", "") "]", NULL, "ax<s>", "0 5 11");
+    check("[" TOKEN(10, "", "") "," TOKEN(5, "x", ",\"special\":true") "," TOKEN(11, "<s>", "") "," TOKEN(11, "<s>", "") "]",
+          NULL, "ax<s>", "0 5 11");
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_longest_leftmost), cmocka_unit_test(test_flags), cmocka_unit_test(test_normalized),
-                                       cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_longest_leftmost), cmocka_unit_test(test_flags),
+                                       cmocka_unit_test(test_normalized), cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,8 +51,9 @@ static void check_words(const tokenizer *t, const char *alphabet, size_t letters
 static void test_merging_is_the_definition(void **state)
 {
     (void)state;
-    tokenizer *t = make_tokenizer((parts){.vocab = "{\"a\":0,\"b\":1,\"aa\":2,\"ab\":3,\"aab\":4,\"ba\":5,\"bab\":6,\"abab\":7,\"aaaa\":8,\"bb\":9,\"bba\":10}",
-                                          .merges = "[\"b a\",\"a a\",\"aa b\",\"a b\",\"ab ab\",\"ba b\",\"aa aa\",\"b b\",\"bb a\",\"b ba\",\"a ab\"]"});
+    tokenizer *t = make_tokenizer((parts){
+        .vocab = "{\"a\":0,\"b\":1,\"aa\":2,\"ab\":3,\"aab\":4,\"ba\":5,\"bab\":6,\"abab\":7,\"aaaa\":8,\"bb\":9,\"bba\":10}",
+        .merges = "[\"b a\",\"a a\",\"aa b\",\"a b\",\"ab ab\",\"ba b\",\"aa aa\",\"b b\",\"bb a\",\"b ba\",\"a ab\"]"});
     check_words(t, "ab", 2);
     tokenizer_free(t);
 }
@@ -61,7 +62,8 @@ static void test_equal_pairs_take_the_last_rank(void **state)
 {
     (void)state;
     /* The library's habit: of two equal pairs the later rank counts, so "b c" comes first here. */
-    tokenizer *t = make_tokenizer((parts){.vocab = "{\"a\":0,\"b\":1,\"c\":2,\"ab\":3,\"bc\":4}", .merges = "[\"a b\",\"b c\",\"a b\"]"});
+    tokenizer *t =
+        make_tokenizer((parts){.vocab = "{\"a\":0,\"b\":1,\"c\":2,\"ab\":3,\"bc\":4}", .merges = "[\"a b\",\"b c\",\"a b\"]"});
     assert_ids(t, "abc", false, "0 4");
     tokenizer_free(t);
 }
@@ -69,8 +71,9 @@ static void test_equal_pairs_take_the_last_rank(void **state)
 static void test_pairs_in_a_circle_end(void **state)
 {
     (void)state;
-    tokenizer *t = make_tokenizer((parts){.vocab = "{\"a\":0,\"b\":1,\"ab\":2,\"ba\":3,\"aba\":4,\"bab\":5,\"abab\":6,\"baba\":7}",
-                                          .merges = "[\"a b\",\"b a\",\"ab a\",\"ba b\",\"a ba\",\"b ab\",\"ab ab\",\"ba ba\",\"aba b\",\"bab a\"]"});
+    tokenizer *t = make_tokenizer(
+        (parts){.vocab = "{\"a\":0,\"b\":1,\"ab\":2,\"ba\":3,\"aba\":4,\"bab\":5,\"abab\":6,\"baba\":7}",
+                .merges = "[\"a b\",\"b a\",\"ab a\",\"ba b\",\"a ba\",\"b ab\",\"ab ab\",\"ba ba\",\"aba b\",\"bab a\"]"});
     check_words(t, "ab", 2);
     tokenizer_free(t);
 }
@@ -78,7 +81,8 @@ static void test_pairs_in_a_circle_end(void **state)
 static void test_long_words(void **state)
 {
     (void)state;
-    tokenizer *t = make_tokenizer((parts){.vocab = "{\"a\":0,\"aa\":1,\"aaaa\":2,\"aaaaaaaa\":3}", .merges = "[\"a a\",\"aa aa\",\"aaaa aaaa\"]"});
+    tokenizer *t = make_tokenizer(
+        (parts){.vocab = "{\"a\":0,\"aa\":1,\"aaaa\":2,\"aaaaaaaa\":3}", .merges = "[\"a a\",\"aa aa\",\"aaaa aaaa\"]"});
     size_t n = 1000001;
     char *text = memory_new(n + 1, 1);
     memset(text, 'a', n);
@@ -97,7 +101,8 @@ static void test_long_words(void **state)
 static void test_words(void **state)
 {
     (void)state;
-    tokenizer *t = make_tokenizer((parts){.vocab = "{\"a\":0,\"\u2581\":1,\"\u2581a\":2,\"\u2581\u2581\":3}", .merges = "[\"\u2581 \u2581\",\"\u2581 a\"]"});
+    tokenizer *t = make_tokenizer((parts){.vocab = "{\"a\":0,\"\u2581\":1,\"\u2581a\":2,\"\u2581\u2581\":3}",
+                                          .merges = "[\"\u2581 \u2581\",\"\u2581 a\"]"});
     assert_true(t->bpe.words);
     assert_ids(t, "\u2581a\u2581\u2581a\u2581", false, "2 3 0 1");
     tokenizer_free(t);

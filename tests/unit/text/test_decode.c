@@ -1,10 +1,13 @@
 #include "check.h"
 
-#define VOCAB "{\"a\":0,\"\u2581b\":1,\"<0xE3>\":2,\"<0x81>\":3,\"<0x82>\":4,\"<0x41>\":5,\"</w>\":6,\"c</w>\":7,\"\u2581\":8,\"<0x+A>\":9,\"aaa\":10}"
+#define VOCAB                                                                                                                    \
+    "{\"a\":0,\"\u2581b\":1,\"<0xE3>\":2,\"<0x81>\":3,\"<0x82>\":4,\"<0x41>\":5,\"</w>\":6,\"c</"                                \
+    "w>\":7,\"\u2581\":8,\"<0x+A>\":9,\"aaa\":10}"
 
 static void check(const char *chain, const char *ids, const char *wanted)
 {
-    tokenizer *t = make_tokenizer((parts){.vocab = VOCAB, .merges = "[]", .decoder = chain, .added = "[{\"id\":20,\"content\":\"<s>\",\"special\":true}]"});
+    tokenizer *t = make_tokenizer(
+        (parts){.vocab = VOCAB, .merges = "[]", .decoder = chain, .added = "[{\"id\":20,\"content\":\"<s>\",\"special\":true}]"});
     token_list list = {0};
     for (const char *at = ids; *at; at += strspn(at, " ")) {
         char *end;
@@ -28,11 +31,14 @@ static void test_steps(void **state)
     check("{\"type\":\"Fuse\"}", "", "");
     check("{\"type\":\"Fuse\"}", "0 15 -1 99 0", "aa");   /* holes and what is out of range are skipped */
     check("{\"type\":\"ByteFallback\"}", "2 3 4 5", "\u3042A");
-    check("{\"type\":\"ByteFallback\"}", "5 2 3 0 4", "\ufffd\ufffd\ufffda\ufffd");   /* a run that is ill-formed loses every byte, "A" too */
+    check("{\"type\":\"ByteFallback\"}", "5 2 3 0 4",
+          "\ufffd\ufffd\ufffda\ufffd"); /* a run that is ill-formed loses every byte, "A" too */
     check("{\"type\":\"ByteFallback\"}", "9", "\n");
     check("{\"type\":\"Replace\",\"pattern\":{\"String\":\"\u2581\"},\"content\":\" \"}", "1 1", " b b");
     check("{\"type\":\"Strip\",\"content\":\"a\",\"start\":1,\"stop\":1}", "10 0 10", "aa");
-    check("{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\"a\",\"start\":2,\"stop\":0}]}", "0 10 0", "aaa");
+    check("{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\"a\",\"start\":2,\"stop\":0}"
+          "]}",
+          "0 10 0", "aaa");
     check("{\"type\":\"Metaspace\"}", "1 8 1", "b  b");
     check("{\"type\":\"Metaspace\",\"prepend_scheme\":\"never\"}", "1 1", " b b");
     check("{\"type\":\"Metaspace\",\"add_prefix_space\":false}", "1", " b");
@@ -44,9 +50,13 @@ static void test_steps(void **state)
 static void test_byte_level(void **state)
 {
     (void)state;
-    tokenizer *t = make_tokenizer((parts){.vocab = "{\"\u00e3\":0,\"\u0123\":1,\"\u0124\":2,\"\u0120a\":3,\"\u0100\":4}", .merges = "[]", .decoder = "{\"type\":\"ByteLevel\"}"});
-    static const struct { int32_t ids[6]; size_t n; const char *wanted; size_t length; } cases[] = {
-        {{0, 1, 2, 3}, 4, "\u3042 a", 5}, {{0, 1, 3}, 3, "\ufffd a", 5}, {{1, 1}, 2, "\ufffd\ufffd", 6}, {{0, 1}, 2, "\ufffd", 3}, {{3, 4, 3}, 3, " a\0 a", 5},
+    tokenizer *t = make_tokenizer((parts){.vocab = "{\"\u00e3\":0,\"\u0123\":1,\"\u0124\":2,\"\u0120a\":3,\"\u0100\":4}",
+                                          .merges = "[]",
+                                          .decoder = "{\"type\":\"ByteLevel\"}"});
+    static const struct { int32_t ids[6]; size_t n; const char *wanted; size_t length;
+    } cases[] = {
+        {{0, 1, 2, 3}, 4, "\u3042 a", 5}, {{0, 1, 3}, 3, "\ufffd a", 5}, {{1, 1}, 2, "\ufffd\ufffd", 6},
+        {{0, 1}, 2, "\ufffd", 3},         {{3, 4, 3}, 3, " a\0 a", 5},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t n;
@@ -69,6 +79,7 @@ static void test_refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_steps), cmocka_unit_test(test_byte_level), cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_steps), cmocka_unit_test(test_byte_level),
+                                       cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

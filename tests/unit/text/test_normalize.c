@@ -39,7 +39,8 @@ static void test_steps(void **state)
     run("{\"type\":\"NFKC\"}", "\ufb01\uff21\u00bd\u3300", "fiA1\u20442\u30a2\u30d1\u30fc\u30c8", true);
     run("{\"type\":\"NFKD\"}", "\u1e9b\u0323", "s\u0323\u0307", true);
     run("{\"type\":\"NFKC\"}", "a\u32ff\ufb01", "a\u32fffi", true);   /* U+32FF is newer than the library's tables */
-    run("{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFD\"},{\"type\":\"StripAccents\"},{\"type\":\"Lowercase\"}]}", "\u00c9", "e", true);
+    run("{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFD\"},{\"type\":\"StripAccents\"},{\"type\":\"Lowercase\"}]}",
+        "\u00c9", "e", true);
     run("{\"type\":\"Sequence\",\"normalizers\":[]}", "a", "a", true);
     run("null", " a", " a", true);
 }
@@ -50,7 +51,8 @@ static void test_refusals(void **state)
     assert_refused(((parts){.normalizer = "{\"type\":\"Prepend\"}"}), ERROR_FORMAT, "prepend");
     assert_refused(((parts){.normalizer = "{\"type\":\"Replace\",\"content\":\"a\"}"}), ERROR_FORMAT, "pattern");
     assert_refused(((parts){.normalizer = "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"}}"}), ERROR_FORMAT, "content");
-    assert_refused(((parts){.normalizer = "{\"type\":\"Replace\",\"pattern\":{\"String\":\"\"},\"content\":\"a\"}"}), ERROR_UNSUPPORTED, "0 bytes");
+    assert_refused(((parts){.normalizer = "{\"type\":\"Replace\",\"pattern\":{\"String\":\"\"},\"content\":\"a\"}"}),
+                   ERROR_UNSUPPORTED, "0 bytes");
     assert_refused(((parts){.normalizer = "{\"type\":\"Strip\",\"strip_left\":1}"}), ERROR_FORMAT, "strip_left");
 }
 

@@ -45,8 +45,17 @@ static void test_matches(void **state)
 static void test_refusals(void **state)
 {
     (void)state;
-    static const char *const patterns[] = {"", "(", "[", "[a", "a**(", "\\", "(?C1)", "(*ACCEPT)", "(?{a})", "[a[b]]", "[a&&b]", "[\\W]", "[]", "\\p", "\\pL", "\\p{Nope}",
-                                           "\\u12", "\\x{110000}", "\\C", "(?<n>a)\\g<0", "a{99999}", "((((a{1,1000}){1,1000}){1,1000}){1,1000})"};
+    static const char *const patterns[] = {"",         "(",
+                                           "[",        "[a",
+                                           "a**(",     "\\",
+                                           "(?C1)",    "(*ACCEPT)",
+                                           "(?{a})",   "[a[b]]",
+                                           "[a&&b]",   "[\\W]",
+                                           "[]",       "\\p",
+                                           "\\pL",     "\\p{Nope}",
+                                           "\\u12",    "\\x{110000}",
+                                           "\\C",      "(?<n>a)\\g<0",
+                                           "a{99999}", "((((a{1,1000}){1,1000}){1,1000}){1,1000})"};
     error err;
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
         err.code = ERROR_NONE;
@@ -91,7 +100,8 @@ static void test_backtracking_ends(void **state)
         pattern_search_free(s);
         pattern_free(p);
     }
-    tokenizer *t = make_tokenizer((parts){.pre = "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a+)+$\"},\"behavior\":\"Isolated\"}"});
+    tokenizer *t =
+        make_tokenizer((parts){.pre = "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a+)+$\"},\"behavior\":\"Isolated\"}"});
     token_list ids = {0};
     error err;
     assert_int_equal(tokenizer_encode(t, text, strlen(text), true, &ids, &err), -1);
@@ -125,7 +135,7 @@ static void test_long_runs(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matches), cmocka_unit_test(test_refusals), cmocka_unit_test(test_backtracking_ends),
-                                       cmocka_unit_test(test_long_runs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matches), cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_backtracking_ends), cmocka_unit_test(test_long_runs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,16 +22,24 @@ static void test_templates(void **state)
     check(TEMPLATE(TEXT "," ITEM("<s>") "," TEXT, S), "3 8 9 3", "3 3");
     check(TEMPLATE(ITEM("<s>"), S), "8 9", "");
     check("{\"type\":\"RobertaProcessing\",\"cls\":[\"<s>\",6],\"sep\":[\"</s>\",7]}", "6 3 7", "3");
-    check("{\"type\":\"Sequence\",\"processors\":[" TEMPLATE(ITEM("<s>") "," TEXT, S) ",{\"type\":\"BertProcessing\",\"cls\":[\"<s>\",6],\"sep\":[\"</s>\",7]}]}", "6 8 9 3 7", "3");
+    check("{\"type\":\"Sequence\",\"processors\":[" TEMPLATE(
+              ITEM("<s>") "," TEXT, S) ",{\"type\":\"BertProcessing\",\"cls\":[\"<s>\",6],\"sep\":[\"</s>\",7]}]}",
+          "6 8 9 3 7", "3");
 }
 
 static void test_refusals(void **state)
 {
     (void)state;
-    static const struct { const char *post, *tells; } cases[] = {
-        {"{\"type\":\"TemplateProcessing\"}", "single"}, {TEMPLATE("{\"Sequence\":{\"id\":\"B\"}}", ""), "'B'"}, {TEMPLATE("3", ""), "single"},
-        {TEMPLATE(ITEM("<s>"), ""), "'<s>'"}, {TEMPLATE(ITEM("<s>"), "\"<s>\":{\"ids\":[-1]}"), "id"}, {TEMPLATE(ITEM("<s>"), "\"<s>\":{\"ids\":[99999999999]}"), "id"},
-        {TEMPLATE(ITEM("<s>"), "\"<s>\":{\"ids\":[\"a\"]}"), "id"}, {"{\"type\":\"RobertaProcessing\",\"cls\":3}", "id"},
+    static const struct { const char *post, *tells;
+    } cases[] = {
+        {"{\"type\":\"TemplateProcessing\"}", "single"},
+        {TEMPLATE("{\"Sequence\":{\"id\":\"B\"}}", ""), "'B'"},
+        {TEMPLATE("3", ""), "single"},
+        {TEMPLATE(ITEM("<s>"), ""), "'<s>'"},
+        {TEMPLATE(ITEM("<s>"), "\"<s>\":{\"ids\":[-1]}"), "id"},
+        {TEMPLATE(ITEM("<s>"), "\"<s>\":{\"ids\":[99999999999]}"), "id"},
+        {TEMPLATE(ITEM("<s>"), "\"<s>\":{\"ids\":[\"a\"]}"), "id"},
+        {"{\"type\":\"RobertaProcessing\",\"cls\":3}", "id"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_refused(((parts){.post = cases[i].post}), ERROR_FORMAT, "post_processor", cases[i].tells);

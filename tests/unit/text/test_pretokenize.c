@@ -40,7 +40,9 @@ static void test_kinds(void **state)
     check("{\"type\":\"Metaspace\",\"replacement\":\"_\",\"split\":false}", "a b", "_a_b");
     check("{\"type\":\"Metaspace\",\"prepend_scheme\":\"never\"}", "a b", "a|\u2581b");
     check("{\"type\":\"Metaspace\",\"add_prefix_space\":false}", "a", "a");
-    check("{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"},{\"type\":\"Metaspace\",\"prepend_scheme\":\"first\"}]}", "a12b", "\u2581a|12|b");
+    check(
+        "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"},{\"type\":\"Metaspace\",\"prepend_scheme\":\"first\"}]}",
+        "a12b", "\u2581a|12|b");
     check("{\"type\":\"Digits\",\"individual_digits\":true}", "a12\u00bdb", "a|1|2|\u00bd|b");
     check("{\"type\":\"Punctuation\"}", "a,.\u3002b$", "a|,|.|\u3002|b|$");
     check("{\"type\":\"WhitespaceSplit\"}", " a\u3000b ", "a|b");
@@ -48,7 +50,9 @@ static void test_kinds(void **state)
     check("{\"type\":\"BertPreTokenizer\"}", "a, b", "a|,|b");
     check("{\"type\":\"CharDelimiterSplit\",\"delimiter\":\"\u3001\"}", "a\u3001b\u3001", "a|b");
     check("{\"type\":\"Split\",\"pattern\":{\"String\":\".\"},\"behavior\":\"Removed\"}", "a.b..", "a|b");
-    check("{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"WhitespaceSplit\"}]}]}", "a b", "a|b");
+    check(
+        "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"WhitespaceSplit\"}]}]}",
+        "a b", "a|b");
 }
 
 static void test_refusals(void **state)

@@ -2,8 +2,10 @@
 
 #include "base/random.h"
 
-#define LLAMA "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"\u2581\"},\"content\":\" \"},{\"type\":\"ByteFallback\"}," \
-              "{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]}"
+#define LLAMA                                                                                                                    \
+    "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"\u2581\"},\"content\":\" "             \
+    "\"},{\"type\":\"ByteFallback\"},"                                                                                           \
+    "{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]}"
 
 static string stream_all(const tokenizer *t, const int32_t *ids, size_t n, bool skip)
 {
@@ -32,7 +34,9 @@ static void check_steps(const tokenizer *t, const int32_t *ids, size_t n, bool s
 
 static tokenizer *llama(void)
 {
-    return make_tokenizer((parts){.vocab = "{\"a\":0,\"\u2581b\":1,\"<0xE3>\":2,\"<0x81>\":3,\"<0x82>\":4,\"<0x20>\":5}", .merges = "[]", .decoder = LLAMA,
+    return make_tokenizer((parts){.vocab = "{\"a\":0,\"\u2581b\":1,\"<0xE3>\":2,\"<0x81>\":3,\"<0x82>\":4,\"<0x20>\":5}",
+                                  .merges = "[]",
+                                  .decoder = LLAMA,
                                   .added = "[{\"id\":9,\"content\":\"<s>\",\"special\":true}]"});
 }
 
@@ -65,7 +69,8 @@ static void test_other_chains(void **state)
     t = make_tokenizer(p);
     check_steps(t, (int32_t[]){2, 2}, 2, false, (const char *const[]){"c", " c"}, "");
     tokenizer_free(t);
-    p.decoder = "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},{\"type\":\"Replace\",\"pattern\":{\"String\":\"aa\"},\"content\":\"-\"}]}";
+    p.decoder = "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},{\"type\":\"Replace\",\"pattern\":{\"String\":\"aa\"},"
+                "\"content\":\"-\"}]}";
     t = make_tokenizer(p);
     check_steps(t, (int32_t[]){0, 0, 0}, 3, false, (const char *const[]){"", "", ""}, "-a");
     tokenizer_free(t);
@@ -83,7 +88,8 @@ static void test_random_ids(void **state)
         string_print(&vocab, "%s\"%s%s\":%d", b ? "," : "", bytes[0] == '"' || bytes[0] == '\\' ? "\\" : "", bytes, b);
     }
     string_puts(&vocab, ",\"\u00e3\u0123\":256,\"\u0124a\u00e3\":257,\"\u00f0\u0141\":258}");
-    tokenizer *byte_level = make_tokenizer((parts){.vocab = vocab.text, .merges = "[]", .decoder = "{\"type\":\"ByteLevel\"}"}), *fallback = llama();
+    tokenizer *byte_level = make_tokenizer((parts){.vocab = vocab.text, .merges = "[]", .decoder = "{\"type\":\"ByteLevel\"}"}),
+              *fallback = llama();
     random_stream r = random_stream_for(7, "ids", 0, 0);
     for (int round = 0; round < 2000; round++) {
         int32_t ids[30];
@@ -108,6 +114,7 @@ static void test_random_ids(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_characters), cmocka_unit_test(test_other_chains), cmocka_unit_test(test_random_ids)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole_characters), cmocka_unit_test(test_other_chains),
+                                       cmocka_unit_test(test_random_ids)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,8 @@ static void check_case(const tokenizer *t, const char *name, const json_t *c)
             fail_msg("%s: '%s': %zu ids, wanted %zu", name, text, ids[i].count, json_array_size(wanted));
         for (size_t k = 0; k < ids[i].count; k++)
             if (ids[i].id[k] != json_integer_value(json_array_get(wanted, k)))
-                fail_msg("%s: '%s': id %zu is %d, wanted %d", name, text, k, ids[i].id[k], (int)json_integer_value(json_array_get(wanted, k)));
+                fail_msg("%s: '%s': id %zu is %d, wanted %d", name, text, k, ids[i].id[k],
+                         (int)json_integer_value(json_array_get(wanted, k)));
         const json_t *back = i && skip ? skip : decoded;
         char *made = tokenizer_decode(t, ids[i].id, ids[i].count, i == 1, NULL);
         if (back && strcmp(made, json_string_value(back)) != 0)
@@ -73,8 +74,10 @@ static void test_components(void **state)
 static void test_lookups(void **state)
 {
     (void)state;
-    tokenizer *t = make_tokenizer((parts){.vocab = "{\"a\":0,\"b\":7}", .merges = "[]",
-                                          .added = "[{\"id\":9,\"content\":\"<s>\",\"special\":true},{\"id\":7,\"content\":\"b\"}]"});
+    tokenizer *t =
+        make_tokenizer((parts){.vocab = "{\"a\":0,\"b\":7}",
+                               .merges = "[]",
+                               .added = "[{\"id\":9,\"content\":\"<s>\",\"special\":true},{\"id\":7,\"content\":\"b\"}]"});
     assert_int_equal(tokenizer_size(t), 10);
     assert_int_equal(tokenizer_find(t, "a"), 0);
     assert_int_equal(tokenizer_find(t, "<s>"), 9);
@@ -105,8 +108,11 @@ static void write_text(const char *folder, const char *name, const char *text)
 static void test_folder(void **state)
 {
     (void)state;
-    static const struct { const char *config, *ids; int bos, eos; const char *tells; } cases[] = {
-        {"{\"bos_token\":\"<s>\",\"eos_token\":{\"content\":\"</s>\",\"lstrip\":false},\"model_max_length\":1000000000000000019884624838656}", "10 3", 10, 11, NULL},
+    static const struct { const char *config, *ids; int bos, eos; const char *tells;
+    } cases[] = {
+        {"{\"bos_token\":\"<s>\",\"eos_token\":{\"content\":\"</"
+         "s>\",\"lstrip\":false},\"model_max_length\":1000000000000000019884624838656}",
+         "10 3", 10, 11, NULL},
         {"{\"bos_token\":null,\"eos_token\":\"<nowhere>\"}", "10 3", -1, -1, NULL},
         {"{\"bos_token\":\"<s>\",\"add_bos_token\":true}", "10 3", 10, -1, NULL},
         {"{\"bos_token\":\"<s>\",\"add_bos_token\":false}", "3", 10, -1, NULL},
@@ -120,9 +126,10 @@ static void test_folder(void **state)
     };
     char *folder = new_folder();
     error err;
-    char *json = make_json((parts){.added = "[{\"id\":10,\"content\":\"<s>\",\"special\":true},{\"id\":11,\"content\":\"</s>\",\"special\":true}]",
-                                   .post = "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}},{\"Sequence\":{\"id\":\"A\"}}],"
-                                           "\"special_tokens\":{\"<s>\":{\"ids\":[10]}}}"});
+    char *json = make_json((parts){
+        .added = "[{\"id\":10,\"content\":\"<s>\",\"special\":true},{\"id\":11,\"content\":\"</s>\",\"special\":true}]",
+        .post = "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}},{\"Sequence\":{\"id\":\"A\"}}],"
+                "\"special_tokens\":{\"<s>\":{\"ids\":[10]}}}"});
     assert_null(tokenizer_open(folder, &err));
     assert_error(&err, ERROR_IO, "tokenizer.json");
     write_text(folder, "tokenizer.model", "x");
@@ -181,7 +188,8 @@ static void test_refusals(void **state)
     assert_refused(((parts){.pre = "{\"type\":\"UnicodeScripts\"}"}), ERROR_UNSUPPORTED, "pre_tokenizer", "UnicodeScripts");
     assert_refused(((parts){.post = "{\"type\":\"Nothing\"}"}), ERROR_UNSUPPORTED, "post_processor", "Nothing");
     assert_refused(((parts){.decoder = "{\"type\":\"CTC\"}"}), ERROR_UNSUPPORTED, "decoder", "CTC");
-    assert_refused(((parts){.decoder = "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"WordPiece\"}]}"}), ERROR_UNSUPPORTED, "decoder", "WordPiece");
+    assert_refused(((parts){.decoder = "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"WordPiece\"}]}"}), ERROR_UNSUPPORTED,
+                   "decoder", "WordPiece");
     assert_refused(((parts){.normalizer = "{\"type\":3}"}), ERROR_FORMAT, "normalizer");
     assert_refused(((parts){.pre = "{\"type\":\"Sequence\",\"pretokenizers\":3}"}), ERROR_FORMAT, "pretokenizers");
     assert_refused(((parts){.decoder = "\"Fuse\""}), ERROR_FORMAT, "decoder");
@@ -191,9 +199,21 @@ static void test_invalid_text(void **state)
 {
     (void)state;
     tokenizer *t = make_tokenizer((parts){.vocab = "{\"a\":0,\"\uFFFD\":1,\"\u3042\":2}", .merges = "[]"});
-    static const struct { const char *text, *ids; } cases[] = {
-        {"\xff", "1"}, {"a\xff""a", "0 1 0"}, {"\xe3\x81", "1 1"}, {"\xe3\x81\x82\xe3\x81", "2 1 1"}, {"\xe3""a", "1 0"}, {"\xc0\x80", "1 1"},
-        {"\xed\xa0\x80", "1 1 1"}, {"\xf4\x90\x80\x80", "1 1 1 1"}, {"\xf8\x88\x80\x80\x80", "1 1 1 1 1"},
+    static const struct { const char *text, *ids;
+    } cases[] = {
+        {"\xff", "1"},
+        {"a\xff"
+         "a",
+         "0 1 0"},
+        {"\xe3\x81", "1 1"},
+        {"\xe3\x81\x82\xe3\x81", "2 1 1"},
+        {"\xe3"
+         "a",
+         "1 0"},
+        {"\xc0\x80", "1 1"},
+        {"\xed\xa0\x80", "1 1 1"},
+        {"\xf4\x90\x80\x80", "1 1 1 1"},
+        {"\xf8\x88\x80\x80\x80", "1 1 1 1 1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_ids(t, cases[i].text, false, cases[i].ids);
@@ -203,11 +223,18 @@ static void test_invalid_text(void **state)
 static void test_digest(void **state)
 {
     (void)state;
-    static const parts same[] = {{0}, {.merges = "[[\"a\",\"b\"]]"}, {.model = ",\"fuse_unk\":false"}, {.decoder = "{\"type\":\"Fuse\"}"}};
+    static const parts same[] = {
+        {0}, {.merges = "[[\"a\",\"b\"]]"}, {.model = ",\"fuse_unk\":false"}, {.decoder = "{\"type\":\"Fuse\"}"}};
     static const parts other[] = {
-        {.merges = "[]"}, {.vocab = "{\"a\":0,\"b\":1,\"c\":2,\"ab\":3,\" \":5,\"x\":4}"}, {.model = ",\"fuse_unk\":true"}, {.normalizer = "{\"type\":\"NFC\"}"},
-        {.pre = "{\"type\":\"WhitespaceSplit\"}"}, {.added = "[{\"id\":9,\"content\":\"<s>\"}]"}, {.added = "[{\"id\":9,\"content\":\"<s>\",\"lstrip\":true}]"},
-        {.post = "{\"type\":\"BertProcessing\",\"cls\":[\"a\",0],\"sep\":[\"b\",1]}"}, {.model = ",\"unk_token\":\"x\""},
+        {.merges = "[]"},
+        {.vocab = "{\"a\":0,\"b\":1,\"c\":2,\"ab\":3,\" \":5,\"x\":4}"},
+        {.model = ",\"fuse_unk\":true"},
+        {.normalizer = "{\"type\":\"NFC\"}"},
+        {.pre = "{\"type\":\"WhitespaceSplit\"}"},
+        {.added = "[{\"id\":9,\"content\":\"<s>\"}]"},
+        {.added = "[{\"id\":9,\"content\":\"<s>\",\"lstrip\":true}]"},
+        {.post = "{\"type\":\"BertProcessing\",\"cls\":[\"a\",0],\"sep\":[\"b\",1]}"},
+        {.model = ",\"unk_token\":\"x\""},
     };
     char first[65], hex[65], seen[16][65];
     size_t n = 0;
@@ -241,7 +268,8 @@ static void encode_piece(void *context, size_t at)
 static void test_threads(void **state)
 {
     (void)state;
-    shared s = {.t = make_tokenizer((parts){.vocab = "{\"o\":0,\"n\":1,\"e\":2,\"on\":3,\"one\":4,\"\u0120\":5,\"t\":6}", .merges = "[\"o n\",\"on e\"]",
+    shared s = {.t = make_tokenizer((parts){.vocab = "{\"o\":0,\"n\":1,\"e\":2,\"on\":3,\"one\":4,\"\u0120\":5,\"t\":6}",
+                                            .merges = "[\"o n\",\"on e\"]",
                                             .pre = "{\"type\":\"ByteLevel\",\"add_prefix_space\":false}"})};
     threads *pool = threads_new(4);
     threads_run(pool, 64, encode_piece, &s);

@@ -21,8 +21,24 @@ static void test_characters(void **state)
 static void test_ill_formed(void **state)
 {
     (void)state;
-    static const struct { const char *text; int bad; } cases[] = {
-        {"\xff", 1}, {"\x80", 1}, {"\xc0\x80", 1}, {"\xc3""a", 1}, {"\xe3\x81""a", 2}, {"\xe0\x80\xaf", 1}, {"\xed\xa0\x80", 1}, {"\xf0\x9f\x98""a", 3}, {"\xf4\x90\x80\x80", 1}, {"\xf0\x80\x80\x80", 1},
+    static const struct { const char *text; int bad;
+    } cases[] = {
+        {"\xff", 1},
+        {"\x80", 1},
+        {"\xc0\x80", 1},
+        {"\xc3"
+         "a",
+         1},
+        {"\xe3\x81"
+         "a",
+         2},
+        {"\xe0\x80\xaf", 1},
+        {"\xed\xa0\x80", 1},
+        {"\xf0\x9f\x98"
+         "a",
+         3},
+        {"\xf4\x90\x80\x80", 1},
+        {"\xf0\x80\x80\x80", 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint32_t c;
@@ -59,14 +75,17 @@ static void test_classes(void **state)
 {
     (void)state;
     assert_true(char_is_space(0x3000) && char_is_space(0x85) && !char_is_space(0x180E) && !char_is_space(0x200B));
-    assert_true(char_is_word('_') && char_is_word(0x3042) && char_is_word(0x301) && char_is_word(0x200D) && !char_is_word('-') && char_is_word(0x2EBF0));
+    assert_true(char_is_word('_') && char_is_word(0x3042) && char_is_word(0x301) && char_is_word(0x200D) && !char_is_word('-')
+                && char_is_word(0x2EBF0));
     assert_true(char_is_numeric('7') && char_is_numeric(0xBD) && char_is_numeric(0x2167) && !char_is_numeric(0x4E00));
-    assert_true(char_is_punctuation('$') && char_is_punctuation(0x3002) && !char_is_punctuation(0x20AC) && !char_is_punctuation('a'));
+    assert_true(char_is_punctuation('$') && char_is_punctuation(0x3002) && !char_is_punctuation(0x20AC)
+                && !char_is_punctuation('a'));
     assert_true(char_is_mark(0x301) && char_is_mark(0x903) && !char_is_mark('a'));
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_characters), cmocka_unit_test(test_ill_formed), cmocka_unit_test(test_bytes), cmocka_unit_test(test_classes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_characters), cmocka_unit_test(test_ill_formed),
+                                       cmocka_unit_test(test_bytes), cmocka_unit_test(test_classes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

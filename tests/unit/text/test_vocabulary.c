@@ -18,7 +18,8 @@ static void test_tokens(void **state)
         assert_string_equal(vocabulary_text(&v, i * 3, &length), text);
         assert_int_equal(length, n);
         assert_null(vocabulary_text(&v, i * 3 + 1, NULL));
-        assert_int_equal(vocabulary_find(&v, text, (size_t)n - 1), (i * 7) >= 10 && i * 7 / 10 % 7 == 0 ? i * 7 / 10 / 7 * 3 : -1);
+        assert_int_equal(vocabulary_find(&v, text, (size_t)n - 1),
+                         (i * 7) >= 10 && i * 7 / 10 % 7 == 0 ? i * 7 / 10 / 7 * 3 : -1);
     }
     assert_int_equal(vocabulary_add(&v, "new", 3, 3, "t", &err), -1);
     assert_error(&err, ERROR_FORMAT, "both have id 3");
