@@ -34,7 +34,8 @@ def convert(folder, out):
 
 def run(path, threads, mode):
     import llama_cpp as L
-    L.llama_log_set(L.llama_log_callback(lambda *a: None), ctypes.c_void_p())
+    quiet = L.llama_log_callback(lambda *a: None)   # kept: the library holds only its address
+    L.llama_log_set(quiet, ctypes.c_void_p())
     L.llama_backend_init()
     m = L.llama_model_load_from_file(path.encode(), L.llama_model_default_params())
     vocab = 32000; kind, *args = mode.split(":"); args = [int(a) for a in args]

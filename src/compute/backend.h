@@ -18,7 +18,8 @@
 #include "base/threads.h"
 #include "tensor/dtype.h"
 
-/* Which of the two matrix kernels runs: chosen by what the tokens are, never by their number. */
+/* What the tokens of a product are. A family may have a kernel for each, chosen by this and never by their number;
+ * those of CPUs have one for both. */
 enum phase { PHASE_PREFILL, PHASE_DECODE };
 
 typedef struct matrix {   /* a weight: n rows of k */

@@ -5,18 +5,12 @@
 
 #include "compute/families.h"
 #include "compute/kernel_attention.h"
-#include "compute/kernel_decode.h"
+#include "compute/kernel_matmul.h"
 #include "compute/kernel_ops.h"
-#include "compute/kernel_prefill.h"
 
 static bool available(void)
 {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");   /* every CPU with AVX2 has F16C */
-}
-
-static void matmul(enum phase phase, const matrix *w, const float *x, int64_t ldx, float *y, int64_t ldy, int64_t m, threads *pool)
-{
-    (phase == PHASE_PREFILL ? prefill_matmul : decode_matmul)(w, x, ldx, y, ldy, m, pool);
 }
 
 static void widen(enum dtype d, const void *src, float *dst, int64_t n)

@@ -139,8 +139,8 @@ static float softmax_row(const attention_shape *s, float *scores, int64_t begin,
     return vec4_first(vec_sum4(sum, vec_zero(), vec_zero(), vec_zero()));
 }
 
-static inline __attribute__((always_inline)) void attention_heads(int heads, const attention_shape *s, const attention_query *query, int head, int kv_head,
-                                                                 float *scratch)
+static inline __attribute__((always_inline)) void attention_heads(int heads, const attention_shape *s, const attention_query *query, int head,
+                                                                 int kv_head, float *scratch)
 {
     const int64_t base = query->begin / WIDTH * WIDTH, stride = (query->end - base + WIDTH - 1) / WIDTH * WIDTH;
     const float *q = query->q + (int64_t)head * s->head_dim;

@@ -10,10 +10,9 @@
 #include "tensor/dtype.h"
 
 #define WIDTH 8
-#define DECODE_MAX_TOKENS 3                          /* tokens of the largest decode tile */
-#define DECODE_ROWS {0, 8, 4, 4}                     /* rows of the tile for so many tokens: what 16 registers hold */
+#define MAX_TOKENS 5                                 /* of a tile of matmul */
+#define TILE_ROWS {0, 8, 4, 2, 2, 2}                  /* its rows for so many tokens: what the registers hold */
 #define HEADS_AT_ONCE 2                              /* of attention: 2 heads x 4 keys, or 4 vectors of values */
-#define PREFILL_TOKENS 6                             /* 6 x 16 sums in 12 registers */
 
 typedef __m256 vec;
 typedef __m128 vec4;
@@ -30,6 +29,8 @@ static inline vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c)
 static inline vec vec_max(vec a, vec b) { return _mm256_max_ps(a, b); }                 /* b where a or b is NaN */
 static inline vec vec_min(vec a, vec b) { return _mm256_min_ps(a, b); }                 /* the same */
 static inline vec vec_abs(vec a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+/* v, in a register from here on: else the compiler reads it from memory again at each use */
+static inline vec vec_keep(vec v) { __asm__("" : "+x"(v)); return v; }
 static inline vec4 vec4_load(const float *p) { return _mm_loadu_ps(p); }
 static inline void vec4_store(float *p, vec4 v) { _mm_storeu_ps(p, v); }
 static inline vec4 vec4_add(vec4 a, vec4 b) { return _mm_add_ps(a, b); }
@@ -85,28 +86,16 @@ static inline vec vec_scale(vec v, vec n)
     return _mm256_mul_ps(v, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, one), 23)));
 }
 
-/* 2 * WIDTH weights from p as f32: the even ones and the odd ones of bf16 (a shift and a mask away), the first and the second half of others. */
-static inline __attribute__((always_inline)) void weights_load(enum dtype d, const char *p, vec *a, vec *b)
+/* Half of 2 * WIDTH weights from p, as f32: the even (half 0) or odd ones (half 1) of bf16, a shift or a mask away; the first or second WIDTH of
+ * others. */
+static inline __attribute__((always_inline)) vec weights_load(enum dtype d, const char *p, int half)
 {
-    if (d == DTYPE_BF16) {
-        __m256i pairs = _mm256_loadu_si256((const __m256i *)p);
-        *a = _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
-        *b = _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000)));
-    } else if (d == DTYPE_F16) {
-        *a = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
-        *b = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 16)));
-    } else {
-        *a = _mm256_loadu_ps((const float *)p);
-        *b = _mm256_loadu_ps((const float *)(p + 32));
-    }
-}
-
-/* The same with the first n of them, 0 < n < 2 * WIDTH, and zeros behind. */
-static inline __attribute__((always_inline)) void weights_load_first(enum dtype d, const char *p, int64_t n, vec *a, vec *b)
-{
-    char full[64] = {0};
-    memcpy(full, p, (size_t)n * (d == DTYPE_F32 ? 4 : 2));
-    weights_load(d, full, a, b);
+    if (d == DTYPE_F32)
+        return _mm256_loadu_ps((const float *)(p + 32 * half));
+    if (d == DTYPE_F16)
+        return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 16 * half)));
+    const __m256i pairs = _mm256_loadu_si256((const __m256i *)p);
+    return _mm256_castsi256_ps(half ? _mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000)) : _mm256_slli_epi32(pairs, 16));
 }
 
 /* 2 * WIDTH activations in the order in which weights_load gives weights. */
@@ -120,71 +109,6 @@ static inline void activations_arrange(enum dtype d, const float *x, float *out)
     } else {
         vec_store(out, a);
         vec_store(out + WIDTH, b);
-    }
-}
-
-/* r[i] lane j becomes r[j] lane i. */
-static inline void transpose(__m256i r[8])
-{
-    __m256i t[8];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        t[2 * i] = _mm256_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-        t[2 * i + 1] = _mm256_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < 8; i += 4) {
-        r[i] = _mm256_unpacklo_epi64(t[i], t[i + 2]);
-        r[i + 1] = _mm256_unpackhi_epi64(t[i], t[i + 2]);
-        r[i + 2] = _mm256_unpacklo_epi64(t[i + 1], t[i + 3]);
-        r[i + 3] = _mm256_unpackhi_epi64(t[i + 1], t[i + 3]);
-    }
-    /* r[4g + j]: 128-bit lane l holds column 4l + j of rows 4g .. 4g + 3 */
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; j++) {
-        __m256i low = _mm256_permute2x128_si256(r[j], r[4 + j], 0x20), high = _mm256_permute2x128_si256(r[j], r[4 + j], 0x31);
-        r[j] = low;
-        r[4 + j] = high;
-    }
-}
-
-/* WIDTH rows of weights, row_bytes apart, turned into out[k][stride] as f32, k columns of them. Rows from `rows` on count as 0.
- * Columns are written 32 bytes of weights at a time: `out` has room for k rounded up to 16, zeros there. */
-static inline __attribute__((always_inline)) void weights_transpose(enum dtype d, const char *w, int64_t row_bytes, int64_t rows, int64_t k, float *out,
-                                                                   int64_t stride)
-{
-    const int64_t size = d == DTYPE_F32 ? 4 : 2, step = 32 / size;
-    for (int64_t k0 = 0; k0 < k; k0 += step, w += 32, out += step * stride) {
-        __m256i r[8];
-        if (rows >= 8 && k - k0 >= step) {
-#pragma GCC unroll 8
-            for (int i = 0; i < 8; i++)
-                r[i] = _mm256_loadu_si256((const __m256i *)(w + i * row_bytes));
-        } else {
-            const size_t bytes = (size_t)((k - k0 < step ? k - k0 : step) * size);
-            char part[8][32] = {{0}};
-            for (int i = 0; i < 8 && i < rows; i++)
-                memcpy(part[i], w + i * row_bytes, bytes);
-#pragma GCC unroll 8
-            for (int i = 0; i < 8; i++)
-                r[i] = _mm256_loadu_si256((const __m256i *)part[i]);
-        }
-        transpose(r);
-#pragma GCC unroll 8
-        for (int j = 0; j < 8; j++) {
-            if (d == DTYPE_BF16) {
-                vec_store(out + 2 * j * stride, _mm256_castsi256_ps(_mm256_slli_epi32(r[j], 16)));
-                vec_store(out + (2 * j + 1) * stride, _mm256_castsi256_ps(_mm256_and_si256(r[j], _mm256_set1_epi32((int)0xffff0000))));
-            } else if (d == DTYPE_F16) {
-                __m256i low = _mm256_and_si256(r[j], _mm256_set1_epi32(0xffff)), high = _mm256_srli_epi32(r[j], 16);
-                vec_store(out + 2 * j * stride,
-                          _mm256_cvtph_ps(_mm_packus_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1))));
-                vec_store(out + (2 * j + 1) * stride,
-                          _mm256_cvtph_ps(_mm_packus_epi32(_mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1))));
-            } else {
-                vec_store(out + j * stride, _mm256_castsi256_ps(r[j]));
-            }
-        }
     }
 }
 
