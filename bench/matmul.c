@@ -1,5 +1,5 @@
 /* usage: bench-matmul [--threads N] [--backend NAME] [--dtype BF16|F16|F32] [--tokens M] [KxN ...]
- * GFLOPS of both matrix kernels of each family for M tokens, weights read from DRAM (many matrices in turn), best of several
+ * GFLOPS of each family's matrix kernel for M tokens, weights read from DRAM (many matrices in turn), best of several
  * short runs, beside the two limits: f32 FMA, and M * 2 operations a weight at the rate at which DRAM gives weights. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ static void fill(float *x, size_t n)
         x[i] = (float)random_uniform(&s) - 0.5f;
 }
 
-static double gflops(const backend *b, enum phase phase, matrix w, const char *weights, const float *x, float *y, int64_t m, threads *pool)
+static double gflops(const backend *b, matrix w, const char *weights, const float *x, float *y, int64_t m, threads *pool)
 {
     const size_t bytes = (size_t)(w.n * w.k) * dtype_size(w.dtype), matrices = WEIGHT_BYTES / bytes;
     const double flops = 2.0 * (double)m * (double)(w.n * w.k);
@@ -35,7 +35,7 @@ static double gflops(const backend *b, enum phase phase, matrix w, const char *w
         double seconds = 0;
         for (; seconds < 0.06; seconds = progress_seconds() - began, done++) {
             w.data = weights + (done + (size_t)run) % matrices * bytes;
-            b->matmul(phase, &w, x, w.k, y, w.n, m, pool);
+            b->matmul(&w, x, w.k, y, w.n, m, pool);
         }
         const double rate = flops * (double)done / seconds * 1e-9;
         best = rate > best ? rate : best;
@@ -61,14 +61,12 @@ static void measure(const char *family, int64_t only, int64_t k, int64_t n, enum
     for (const backend *const *b = backend_all(); *b; b++) {
         if (!(*b)->available() || (family ? strcmp((*b)->name, family) != 0 : strcmp((*b)->name, "reference") == 0))
             continue;
-        for (int phase = 0; phase < 2; phase++) {
-            printf("%-9s %-8s", (*b)->name, phase ? "decode" : "prefill");
-            for (size_t i = 0; i < n_batches; i++) {
-                printf(" %7.1f", gflops(*b, phase ? PHASE_DECODE : PHASE_PREFILL, (matrix){.dtype = d, .n = n, .k = k}, weights, x, y, m[i], pool));
-                fflush(stdout);
-            }
-            printf("\n");
+        printf("%-18s", (*b)->name);
+        for (size_t i = 0; i < n_batches; i++) {
+            printf(" %7.1f", gflops(*b, (matrix){.dtype = d, .n = n, .k = k}, weights, x, y, m[i], pool));
+            fflush(stdout);
         }
+        printf("\n");
     }
     free(x);
     free(y);

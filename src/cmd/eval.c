@@ -114,7 +114,7 @@ static int run(const command *self, int argc, char **argv)
         {"split", 0, OPTION_TEXT, &split, "NAME", "which of its splits (default test)"},
         {"questions", 'n', OPTION_INT, &limit, "N", "only the first N questions of each"},
         {"answers", 0, OPTION_TEXT, &answers_path, "FILE.jsonl", "write every answer with its score"},
-        {"slots", 0, OPTION_INT, &slots, "N", "sequences at once (default 64); changes no answer"},
+        {"slots", 0, OPTION_INT, &slots, "N", "sequences at once (default 64, of small models 8 a thread); changes no answer"},
         {"no-prefix-sharing", 0, OPTION_FLAG, &no_sharing, NULL, "compute the prompts' common beginning for each; changes no answer"},
         {"seed", 0, OPTION_INT, &seed, "N", "of the splits that a task leaves to us, as in the study (default 0)"},
     };

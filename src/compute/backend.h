@@ -18,10 +18,6 @@
 #include "base/threads.h"
 #include "tensor/dtype.h"
 
-/* What the tokens of a product are. A family may have a kernel for each, chosen by this and never by their number;
- * those of CPUs have one for both. */
-enum phase { PHASE_PREFILL, PHASE_DECODE };
-
 typedef struct matrix {   /* a weight: n rows of k */
     const void *data;
     enum dtype dtype;
@@ -29,8 +25,8 @@ typedef struct matrix {   /* a weight: n rows of k */
     const float *bias;    /* [n] or NULL; borrowed */
 } matrix;
 
-/* One query's view of its keys and values: blocks of `block_tokens` positions each,
- * keys[b] and values[b] -> [block_tokens][kv_heads][head_dim] f32 of positions b*block_tokens ... */
+/* One query's view of its keys and values: blocks of `block_tokens` positions each, positions b*block_tokens ... in
+ * keys[b] -> [kv_heads][head_dim][block_tokens] and values[b] -> [kv_heads][block_tokens][head_dim], f32. */
 typedef struct attention_query {
     const float *q;            /* [heads][head_dim], already rotated */
     float *out;                /* [heads][head_dim] */
@@ -40,7 +36,8 @@ typedef struct attention_query {
 } attention_query;
 
 typedef struct attention_shape {
-    int heads, kv_heads, head_dim, block_tokens;
+    int heads, kv_heads, head_dim;
+    int block_tokens;          /* a multiple of 16 */
     float scale;               /* of the scores, 1/sqrt(head_dim) usually */
     float softcap;             /* 0: none; else scores become cap * tanh(score / cap) */
 } attention_shape;
@@ -56,7 +53,7 @@ typedef struct backend {
     bool (*available)(void);
 
     /* y[m][n] = x[m][k] * w[n][k]^T + bias. Threads split n. y rows are ldy floats apart, x rows ldx. */
-    void (*matmul)(enum phase phase, const matrix *w, const float *x, int64_t ldx, float *y, int64_t ldy, int64_t m, threads *pool);
+    void (*matmul)(const matrix *w, const float *x, int64_t ldx, float *y, int64_t ldy, int64_t m, threads *pool);
 
     /* y = x / sqrt(mean(x^2) + eps) * (weight + offset), a row at a time; offset is 0 (Llama) or 1 (Gemma). In place is fine. */
     void (*rms_norm)(const float *x, const float *weight, float offset, float eps, float *y, int64_t rows, int64_t n);

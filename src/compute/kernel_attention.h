@@ -1,129 +1,85 @@
 /* Attention of one query, for the heads that share a kv head. Included by a family's file, behind its vector header.
  *
- * A score's order: lanes along head_dim, added by vec_sum4's tree, whichever keys are computed beside it. Sums over
- * positions go by the absolute position: the denominator in lane position % WIDTH, the values one position after the other.
+ * Keys lie transposed, so that a vector holds the scores of WIDTH consecutive positions: each is summed up along head_dim, one
+ * element after the other, without a horizontal sum. Sums over positions go by the absolute position: the denominator in
+ * lane position % WIDTH, the values in 1, 2 or 4 sums (ways) by position % ways; head_dim alone tells which.
  * So neither the blocks' size nor how the query came here changes a bit. */
 #ifndef COMPUTE_KERNEL_ATTENTION_H
 #define COMPUTE_KERNEL_ATTENTION_H
 
+#include <assert.h>
 #include <math.h>
-#include <string.h>
 
 #include "compute/backend.h"
 #include "compute/kernel_math.h"
 
-/* Consecutive positions of one kv head in one block, and the heads' scores of them. */
-typedef struct attention_part {
-    const float *rows;     /* [count][head_dim], stride apart */
-    int64_t stride, count;
-    float *scores;         /* [heads][count], score_stride apart */
-    int64_t score_stride;
-} attention_part;
+#define SUMS 8   /* as many sums at a time keep the multipliers busy */
 
-/* scores[h][i] = q[h] . rows[i] for four rows, of which `count` exist. */
-static inline __attribute__((always_inline)) void score_four(int heads, const float *q, int head_dim, const attention_part *p, int64_t at, int count)
+/* Some heads of one kv head, and their scratch: [heads][score_stride], of positions from `base` on. */
+typedef struct attention_heads {
+    const attention_shape *shape;
+    const attention_query *query;
+    int head, kv_head;     /* the first head */
+    int64_t base, score_stride;
+    float *scores;
+} attention_heads;
+
+/* The scaled scores of `groups` times WIDTH positions from `at` on, a multiple of WIDTH; those outside of the query's span are to be
+ * overwritten. */
+static inline __attribute__((always_inline)) void score_groups(int heads, int groups, const attention_heads *a, int64_t at)
 {
-    const float *rows[4];
-    vec sums[HEADS_AT_ONCE][4];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        rows[i] = p->rows + (at + (i < count ? i : 0)) * p->stride;
+    const attention_shape *s = a->shape;
+    const float *q = a->query->q + (int64_t)a->head * s->head_dim, *keys[SUMS];
+    vec sums[HEADS_AT_ONCE][SUMS];
+#pragma GCC unroll 8
+    for (int g = 0; g < groups; g++) {
+        const int64_t p = at + g * WIDTH;
+        keys[g] = a->query->keys[p / s->block_tokens] + (int64_t)a->kv_head * s->head_dim * s->block_tokens + p % s->block_tokens;
 #pragma GCC unroll 4
         for (int h = 0; h < heads; h++)
-            sums[h][i] = vec_zero();
+            sums[h][g] = vec_zero();
     }
-    for (int d = 0; d < head_dim; d += WIDTH) {
-        const int n = head_dim - d;
-        vec keys[4];
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++)
-            keys[i] = n >= WIDTH ? vec_load(rows[i] + d) : vec_load_first(rows[i] + d, n);
+    for (int64_t d = 0, offset = 0; d < s->head_dim; d++, offset += s->block_tokens) {
+        vec key[SUMS];
+#pragma GCC unroll 8
+        for (int g = 0; g < groups; g++)
+            key[g] = vec_load(keys[g] + offset);
 #pragma GCC unroll 4
         for (int h = 0; h < heads; h++) {
-            vec query = n >= WIDTH ? vec_load(q + h * head_dim + d) : vec_load_first(q + h * head_dim + d, n);
-#pragma GCC unroll 4
-            for (int i = 0; i < 4; i++)
-                sums[h][i] = vec_fma(query, keys[i], sums[h][i]);
+            const vec element = vec_set(q[h * s->head_dim + d]);
+#pragma GCC unroll 8
+            for (int g = 0; g < groups; g++)
+                sums[h][g] = vec_fma(element, key[g], sums[h][g]);
         }
     }
 #pragma GCC unroll 4
     for (int h = 0; h < heads; h++) {
-        float *scores = p->scores + h * p->score_stride + at, four[4];
-        vec4_store(four, vec_sum4(sums[h][0], sums[h][1], sums[h][2], sums[h][3]));
-        memcpy(scores, four, (size_t)count * sizeof *four);
-    }
-}
-
-static inline __attribute__((always_inline)) void score_part(int heads, const float *q, int head_dim, const attention_part *p)
-{
-    int64_t at = 0;
-    for (; at + 4 <= p->count; at += 4)
-        score_four(heads, q, head_dim, p, at, 4);
-    if (at < p->count)
-        score_four(heads, q, head_dim, p, at, (int)(p->count - at));
-}
-
-/* out[h] += weights[h][i] * rows[i] for one position after the other, in `vectors` vectors from dimension d on; the last one has n lanes. */
-static inline __attribute__((always_inline)) void add_vectors(int heads, int vectors, int n, float *out, int head_dim, int d, const attention_part *p)
-{
-    vec sums[HEADS_AT_ONCE][4];
-    out += d;
-#pragma GCC unroll 4
-    for (int h = 0; h < heads; h++) {
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            sums[h][v] = n == WIDTH ? vec_load(out + h * head_dim + v * WIDTH) : vec_load_first(out + h * head_dim + v * WIDTH, n);
-    }
-    const float *row = p->rows + d, *weights = p->scores;
-    for (int64_t i = 0; i < p->count; i++, row += p->stride, weights++) {
-        vec values[4];
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            values[v] = n == WIDTH ? vec_load(row + v * WIDTH) : vec_load_first(row + v * WIDTH, n);
-#pragma GCC unroll 4
-        for (int h = 0; h < heads; h++) {
-            vec weight = vec_set(weights[h * p->score_stride]);
-#pragma GCC unroll 4
-            for (int v = 0; v < vectors; v++)
-                sums[h][v] = vec_fma(weight, values[v], sums[h][v]);
-        }
-    }
-#pragma GCC unroll 4
-    for (int h = 0; h < heads; h++) {
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) {
-            if (n == WIDTH)
-                vec_store(out + h * head_dim + v * WIDTH, sums[h][v]);
-            else
-                vec_store_first(out + h * head_dim + v * WIDTH, sums[h][v], n);
+        float *scores = a->scores + h * a->score_stride + (at - a->base);
+#pragma GCC unroll 8
+        for (int g = 0; g < groups; g++) {
+            vec v = vec_mul(sums[h][g], vec_set(s->scale));
+            if (s->softcap > 0)
+                v = vec_mul(vec_tanh(vec_div(v, vec_set(s->softcap))), vec_set(s->softcap));
+            vec_store(scores + g * WIDTH, v);
         }
     }
 }
 
-static inline __attribute__((always_inline)) void add_part(int heads, float *out, int head_dim, const attention_part *p)
+static inline __attribute__((always_inline)) void score_keys(int heads, const attention_heads *a)
 {
-    int d = 0;
-    for (; head_dim - d >= 4 * WIDTH; d += 4 * WIDTH)
-        add_vectors(heads, 4, WIDTH, out, head_dim, d, p);
-    for (; head_dim - d >= 2 * WIDTH; d += 2 * WIDTH)
-        add_vectors(heads, 2, WIDTH, out, head_dim, d, p);
-    for (; head_dim - d >= WIDTH; d += WIDTH)
-        add_vectors(heads, 1, WIDTH, out, head_dim, d, p);
-    if (d < head_dim)
-        add_vectors(heads, 1, head_dim - d, out, head_dim, d, p);
+    const int groups = SUMS / heads;
+    int64_t at = a->base;
+    for (; at + (groups - 1) * WIDTH < a->query->end; at += groups * WIDTH)
+        score_groups(heads, groups, a, at);
+    for (; at < a->query->end; at += WIDTH)
+        score_groups(heads, 1, a, at);
 }
 
 /* Scores [begin, end) of a row of whole vectors become weights exp(score - max), and 0 around them; returns their sum. */
-static float softmax_row(const attention_shape *s, float *scores, int64_t begin, int64_t end)
+static float softmax_row(float *scores, int64_t begin, int64_t end)
 {
     const int64_t whole = (end + WIDTH - 1) / WIDTH * WIDTH;
     vec max = vec_set(-INFINITY), sum = vec_zero();
-    for (int64_t i = 0; i < whole; i += WIDTH) {
-        vec v = vec_mul(vec_load(scores + i), vec_set(s->scale));
-        if (s->softcap > 0)
-            v = vec_mul(vec_tanh(vec_div(v, vec_set(s->softcap))), vec_set(s->softcap));
-        vec_store(scores + i, v);
-    }
     for (int64_t i = 0; i < begin; i++)
         scores[i] = -INFINITY;
     for (int64_t i = end; i < whole; i++)
@@ -139,45 +95,106 @@ static float softmax_row(const attention_shape *s, float *scores, int64_t begin,
     return vec4_first(vec_sum4(sum, vec_zero(), vec_zero(), vec_zero()));
 }
 
-static inline __attribute__((always_inline)) void attention_heads(int heads, const attention_shape *s, const attention_query *query, int head,
-                                                                 int kv_head, float *scratch)
+/* `vectors` (1, 2 or 4) vectors of the heads' outputs from dimension d on, the last of n lanes. Where only some of `ways` positions are in the span,
+ * the others count as weight 0 times one that is. */
+static inline __attribute__((always_inline)) void add_vectors(int heads, int vectors, int n, const attention_heads *a, const float *denominator, int d)
 {
-    const int64_t base = query->begin / WIDTH * WIDTH, stride = (query->end - base + WIDTH - 1) / WIDTH * WIDTH;
-    const float *q = query->q + (int64_t)head * s->head_dim;
-    float *out = query->out + (int64_t)head * s->head_dim, sums[HEADS_AT_ONCE] = {0};
-    attention_part part = {.stride = (int64_t)s->kv_heads * s->head_dim, .score_stride = stride};
-
-    for (int pass = 0; pass < 2; pass++) {   /* the keys, then the values */
-        for (int64_t at = query->begin; at < query->end; at += part.count) {
-            const int64_t block = at / s->block_tokens, first = at % s->block_tokens, left = s->block_tokens - first;
-            part.count = left < query->end - at ? left : query->end - at;
-            part.rows = (pass == 0 ? query->keys : query->values)[block] + first * part.stride + (int64_t)kv_head * s->head_dim;
-            part.scores = scratch + (at - base);
-            if (pass == 0)
-                score_part(heads, q, s->head_dim, &part);
-            else
-                add_part(heads, out, s->head_dim, &part);
-        }
-        if (pass == 0) {
-            for (int h = 0; h < heads; h++)
-                sums[h] = softmax_row(s, scratch + h * stride, query->begin - base, query->end - base);
-            memset(out, 0, (size_t)heads * (size_t)s->head_dim * sizeof *out);
+    const int ways = 4 / vectors;   /* so that even one head has four sums to add to in turn */
+    const attention_shape *s = a->shape;
+    const attention_query *query = a->query;
+    vec sums[HEADS_AT_ONCE][4][4];
+#pragma GCC unroll 4
+    for (int h = 0; h < heads; h++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+#pragma GCC unroll 4
+            for (int w = 0; w < ways; w++)
+                sums[h][v][w] = vec_zero();
         }
     }
+    for (int64_t at = query->begin / ways * ways; at < query->end;) {
+        const int64_t inside = at % s->block_tokens, left = s->block_tokens - inside;
+        const int64_t stop = at + left < query->end ? at + left : query->end;
+        const float *row = query->values[at / s->block_tokens] + ((int64_t)a->kv_head * s->block_tokens + inside) * s->head_dim + d;
+        const float *weights = a->scores + (at - a->base);
+        for (; at < stop; at += ways, row += ways * s->head_dim, weights += ways) {
+            const bool whole = ways == 1 || (at >= query->begin && at + ways <= query->end);
+            const int64_t first = query->begin > at ? query->begin - at : 0;
+#pragma GCC unroll 4
+            for (int w = 0; w < ways; w++) {
+                const bool seen = whole || (at + w >= query->begin && at + w < query->end);
+                const float *values = row + (seen ? w : first) * s->head_dim;
+                vec value[4];
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors; v++)
+                    value[v] = n == WIDTH ? vec_load(values + v * WIDTH) : vec_load_first(values + v * WIDTH, n);
+#pragma GCC unroll 4
+                for (int h = 0; h < heads; h++) {
+                    const vec weight = vec_set(seen ? weights[h * a->score_stride + w] : 0);
+#pragma GCC unroll 4
+                    for (int v = 0; v < vectors; v++)
+                        sums[h][v][w] = vec_fma(weight, value[v], sums[h][v][w]);
+                }
+            }
+        }
+    }
+#pragma GCC unroll 4
+    for (int h = 0; h < heads; h++) {
+        float *out = query->out + (int64_t)(a->head + h) * s->head_dim + d;
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            vec sum = sums[h][v][0];
+            if (ways >= 2)
+                sum = vec_add(sum, sums[h][v][1]);
+            if (ways >= 4)
+                sum = vec_add(sum, vec_add(sums[h][v][2], sums[h][v][3]));
+            sum = vec_div(sum, vec_set(denominator[h]));
+            if (n == WIDTH)
+                vec_store(out + v * WIDTH, sum);
+            else
+                vec_store_first(out + v * WIDTH, sum, n);
+        }
+    }
+}
+
+static inline __attribute__((always_inline)) void add_values(int heads, const attention_heads *a, const float *denominator)
+{
+    const int head_dim = a->shape->head_dim;
+    int d = 0;
+    for (; head_dim - d >= 4 * WIDTH; d += 4 * WIDTH)
+        add_vectors(heads, 4, WIDTH, a, denominator, d);
+    for (; head_dim - d >= 2 * WIDTH; d += 2 * WIDTH)
+        add_vectors(heads, 2, WIDTH, a, denominator, d);
+    for (; head_dim - d >= WIDTH; d += WIDTH)
+        add_vectors(heads, 1, WIDTH, a, denominator, d);
+    if (d < head_dim)
+        add_vectors(heads, 1, head_dim - d, a, denominator, d);
+}
+
+static inline __attribute__((always_inline)) void attend(int heads, const attention_heads *a)
+{
+    float denominator[HEADS_AT_ONCE];
+    score_keys(heads, a);
     for (int h = 0; h < heads; h++)
-        for (int d = 0; d < s->head_dim; d++)
-            out[h * s->head_dim + d] /= sums[h];
+        denominator[h] = softmax_row(a->scores + h * a->score_stride, a->query->begin - a->base, a->query->end - a->base);
+    add_values(heads, a, denominator);
 }
 
 static void attention(const attention_shape *s, const attention_query *query, int kv_head, float *scratch)
 {
+    assert(s->block_tokens % 16 == 0);
     const int group = s->heads / s->kv_heads;
-    int head = kv_head * group;
-    const int end = head + group;
-    for (; end - head >= HEADS_AT_ONCE; head += HEADS_AT_ONCE)
-        attention_heads(HEADS_AT_ONCE, s, query, head, kv_head, scratch);
-    for (; head < end; head++)
-        attention_heads(1, s, query, head, kv_head, scratch);
+    attention_heads a = {.shape = s, .query = query, .kv_head = kv_head, .head = kv_head * group, .base = query->begin / WIDTH * WIDTH, .scores = scratch};
+    a.score_stride = (query->end - a.base + WIDTH - 1) / WIDTH * WIDTH;
+    const int end = a.head + group;
+    for (; end - a.head >= HEADS_AT_ONCE; a.head += HEADS_AT_ONCE)
+        attend(HEADS_AT_ONCE, &a);
+    if (HEADS_AT_ONCE > 2 && end - a.head >= 2) {
+        attend(2, &a);
+        a.head += 2;
+    }
+    if (a.head < end)
+        attend(1, &a);
 }
 
 #endif

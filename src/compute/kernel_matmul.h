@@ -20,6 +20,7 @@
 #define BLOCK_K 1024
 #define ROW_BLOCK 128
 #define MAX_ROWS 8
+#define WORTH_THREADS (1 << 15)   /* floats to copy */
 
 typedef struct matmul_job {
     const matrix *w;
@@ -206,35 +207,44 @@ static void matmul_piece(void *context, size_t piece)
     }
 }
 
-/* Activations as the tiles walk through them: [tile][step][token of the tile][2 * WIDTH], zeros behind K. */
-static void matmul_arrange(enum dtype d, const float *x, int64_t ldx, int64_t m, int64_t k, float *out)
+typedef struct arrange_job {
+    enum dtype dtype;      /* of the weights */
+    const float *x;        /* [m][k], rows ldx apart */
+    float *out;
+    int64_t ldx, m, k, padded_k;
+} arrange_job;
+
+/* A tile's activations as it walks through them: [step][token of the tile][2 * WIDTH], zeros behind K. */
+static void arrange_tile(void *context, size_t tile)
 {
-    const int64_t step = 2 * WIDTH, tiles = (m + MAX_TOKENS - 1) / MAX_TOKENS;
-    for (int64_t i = 0; i < tiles; i++) {
-        const int64_t tokens = m / tiles + (i < m % tiles);
-        for (int64_t at = 0; at < k; at += step) {
-            for (int64_t t = 0; t < tokens; t++, out += step) {
-                if (at + step <= k) {
-                    activations_arrange(d, x + t * ldx + at, out);
-                } else {
-                    float tail[2 * WIDTH] = {0};
-                    memcpy(tail, x + t * ldx + at, (size_t)(k - at) * sizeof(float));
-                    activations_arrange(d, tail, out);
-                }
+    const arrange_job *p = context;
+    const int64_t step = 2 * WIDTH, tiles = (p->m + MAX_TOKENS - 1) / MAX_TOKENS, i = (int64_t)tile, rest = p->m % tiles;
+    const int64_t tokens = p->m / tiles + (i < rest), first = i * (p->m / tiles) + (i < rest ? i : rest);
+    const float *x = p->x + first * p->ldx;
+    float *out = p->out + first * p->padded_k;
+    for (int64_t at = 0; at < p->k; at += step) {
+        for (int64_t t = 0; t < tokens; t++, out += step) {
+            if (at + step <= p->k) {
+                activations_arrange(p->dtype, x + t * p->ldx + at, out);
+            } else {
+                float tail[2 * WIDTH] = {0};
+                memcpy(tail, x + t * p->ldx + at, (size_t)(p->k - at) * sizeof(float));
+                activations_arrange(p->dtype, tail, out);
             }
         }
-        x += tokens * ldx;
     }
 }
 
-static void matmul(enum phase phase, const matrix *w, const float *x, int64_t ldx, float *y, int64_t ldy, int64_t m, threads *pool)
+static void matmul(const matrix *w, const float *x, int64_t ldx, float *y, int64_t ldy, int64_t m, threads *pool)
 {
-    (void)phase;
     const int64_t padded_k = (w->k + 2 * WIDTH - 1) / (2 * WIDTH) * (2 * WIDTH);
     float *arranged = scratch_get((size_t)(m * padded_k));
-    matmul_arrange(w->dtype, x, ldx, m, w->k, arranged);
-    /* Four pieces a thread balance the load; more rows a piece waste less at its start. */
-    const int64_t share = w->n / (4 * threads_count(pool)), piece_rows = share < 64 ? 64 : share > 1024 ? 1024 : share / 64 * 64;
+    arrange_job arrange = {.dtype = w->dtype, .x = x, .out = arranged, .ldx = ldx, .m = m, .k = w->k, .padded_k = padded_k};
+    threads_run(m * padded_k < WORTH_THREADS ? NULL : pool, (size_t)((m + MAX_TOKENS - 1) / MAX_TOKENS), arrange_tile, &arrange);
+    /* Equal pieces, about four a thread to balance the load; more rows a piece waste less at its start. */
+    const int64_t count = threads_count(pool), most = (w->n + 63) / 64, share = (w->n + 1023) / 1024;
+    int64_t pieces = most < 4 * count ? most : 4 * count > share ? 4 * count : (share + count - 1) / count * count;
+    const int64_t piece_rows = (w->n + pieces * 8 - 1) / (pieces * 8) * 8;
     matmul_job p = {.w = w, .x = arranged, .y = y, .padded_k = padded_k, .ldy = ldy, .m = m, .piece_rows = piece_rows};
     threads_run(pool, (size_t)((w->n + piece_rows - 1) / piece_rows), matmul_piece, &p);
 }

@@ -61,9 +61,8 @@ static void matmul_piece(void *context, size_t piece)
     }
 }
 
-static void matmul(enum phase phase, const matrix *w, const float *x, int64_t ldx, float *y, int64_t ldy, int64_t m, threads *pool)
+static void matmul(const matrix *w, const float *x, int64_t ldx, float *y, int64_t ldy, int64_t m, threads *pool)
 {
-    (void)phase;
     product p = {.w = w, .x = x, .y = y, .ldx = ldx, .ldy = ldy, .m = m};
     threads_run(pool, (size_t)((w->n + ROWS_A_PIECE - 1) / ROWS_A_PIECE), matmul_piece, &p);
 }
@@ -105,9 +104,10 @@ static void add(float *y, const float *x, int64_t n)
 }
 
 /* Position p's row of one kv head in keys or values. */
-static const float *at_position(const attention_shape *s, const float *const *blocks, int64_t p, int kv_head)
+/* One kv head's part of the block that holds position p. */
+static const float *head_block(const attention_shape *s, const float *const *blocks, int64_t p, int kv_head)
 {
-    return blocks[p / s->block_tokens] + ((p % s->block_tokens) * s->kv_heads + kv_head) * s->head_dim;
+    return blocks[p / s->block_tokens] + (int64_t)kv_head * s->head_dim * s->block_tokens;
 }
 
 static void attention_head(const attention_shape *s, const attention_query *query, int head, int kv_head, float *scores)
@@ -116,10 +116,10 @@ static void attention_head(const attention_shape *s, const attention_query *quer
     float *out = query->out + (int64_t)head * s->head_dim;
     float max = -INFINITY, sum = 0;
     for (int64_t p = query->begin; p < query->end; p++) {
-        const float *k = at_position(s, query->keys, p, kv_head);
+        const float *k = head_block(s, query->keys, p, kv_head) + p % s->block_tokens;
         float score = 0;
         for (int d = 0; d < s->head_dim; d++)
-            score += q[d] * k[d];
+            score += q[d] * k[d * s->block_tokens];
         score *= s->scale;
         if (s->softcap > 0)
             score = s->softcap * scalar_tanh(score / s->softcap);
@@ -129,7 +129,7 @@ static void attention_head(const attention_shape *s, const attention_query *quer
     }
     memset(out, 0, (size_t)s->head_dim * sizeof *out);
     for (int64_t p = query->begin; p < query->end; p++) {
-        const float *v = at_position(s, query->values, p, kv_head);
+        const float *v = head_block(s, query->values, p, kv_head) + p % s->block_tokens * s->head_dim;
         float weight = scalar_exp(scores[p - query->begin] - max);
         sum += weight;
         for (int d = 0; d < s->head_dim; d++)

@@ -50,8 +50,8 @@ static inline bool vec_all_less(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, 
 /* The sums over the lanes of four vectors, each by the same tree: lanes i and i + 8, then + 4, + 2, + 1. */
 static inline vec4 vec_sum4(vec a, vec b, vec c, vec d)
 {
-    vec ab = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
-    vec cd = _mm512_add_ps(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xee));
+    vec ab = _mm512_add_ps(_mm512_mask_blend_ps(0xff00, a, b), _mm512_shuffle_f32x4(a, b, 0x4e));
+    vec cd = _mm512_add_ps(_mm512_mask_blend_ps(0xff00, c, d), _mm512_shuffle_f32x4(c, d, 0x4e));
     vec abcd = _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
     abcd = _mm512_add_ps(abcd, _mm512_permute_ps(abcd, 0x4e));
     abcd = _mm512_add_ps(abcd, _mm512_permute_ps(abcd, 0xb1));

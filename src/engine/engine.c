@@ -6,7 +6,35 @@
 #include "engine/run.h"
 
 #define DEFAULT_SLOTS 64
-#define LOGIT_BYTES ((size_t)16 << 20)
+#define SMALL_MODEL_SLOTS 8   /* a thread: their keys and values stay in the caches */
+
+/* Weights of a layer, in bytes, up to which each thread runs sequences of its own: it then reads all weights, which must
+ * stay cheap (they stay in the second-level cache while a layer runs), and meets no other thread. */
+#define SMALL_LAYER ((size_t)2 << 20)
+
+static size_t matrix_bytes(const matrix *m)
+{
+    return (size_t)(m->n * m->k) * dtype_size(m->dtype);
+}
+
+static size_t block_bytes(const plan_block *b)
+{
+    return b->kind == BLOCK_ATTENTION ? matrix_bytes(&b->attention.q) + matrix_bytes(&b->attention.k) +
+                                            matrix_bytes(&b->attention.v) + matrix_bytes(&b->attention.o)
+                                      : matrix_bytes(&b->mlp.gate) + matrix_bytes(&b->mlp.up) + matrix_bytes(&b->mlp.down);
+}
+
+static bool is_small(const plan *p)
+{
+    for (int h = 0; h < p->n_hops; h++) {
+        size_t bytes = 0;
+        for (int i = 0; i < p->hops[h].n_blocks; i++)
+            bytes += block_bytes(&p->hops[h].blocks[i]);
+        if (bytes > SMALL_LAYER)
+            return false;
+    }
+    return true;
+}
 
 engine *engine_new(const plan *p, const engine_options *options, error *err)
 {
@@ -15,17 +43,17 @@ engine *engine_new(const plan *p, const engine_options *options, error *err)
     e->options = *options;
     if (!e->options.backend)
         e->options.backend = backend_best();
+    e->small = is_small(p);
+    const int workers = e->small ? threads_count(e->options.pool) : 1;
     if (e->options.slots <= 0)
-        e->options.slots = DEFAULT_SLOTS;
-    int64_t rows = e->options.slots > PREFILL_ROWS ? e->options.slots : PREFILL_ROWS;
-    size_t row_bytes = (size_t)p->config.vocab * sizeof(float);
-    e->logit_rows = (int64_t)(LOGIT_BYTES / row_bytes);
-    e->logit_rows = e->logit_rows < 64 ? 64 : e->logit_rows > PREFILL_ROWS ? PREFILL_ROWS : e->logit_rows;
-    e->logits = memory_try((size_t)e->logit_rows * row_bytes, "logits", err);
-    if (!e->logits || forward_open(&e->forward, p, e->options.backend, e->options.pool, rows, err) != 0) {
+        e->options.slots = e->small ? SMALL_MODEL_SLOTS * workers : DEFAULT_SLOTS;
+    e->workers = memory_new((size_t)workers, sizeof *e->workers);
+    e->n_workers = 1;
+    if (worker_open(&e->workers[0], p, e->options.backend, err) != 0) {
         engine_free(e);
         return NULL;
     }
+    e->workers[0].forward.pool = e->options.pool;
     return e;
 }
 
@@ -33,9 +61,9 @@ void engine_free(engine *e)
 {
     if (!e)
         return;
-    forward_close(&e->forward);
-    free(e->logits);
-    free(e->news.text);
+    for (int i = 0; i < e->n_workers; i++)
+        worker_close(&e->workers[i]);
+    free(e->workers);
     free(e);
 }
 
@@ -84,7 +112,8 @@ int engine_run(engine *e, const request *requests, size_t n, answer *answers, en
 
 int engine_logits(engine *e, const int32_t *ids, size_t n, float *out, error *err)
 {
-    forward *f = &e->forward;
+    forward *f = &e->workers[0].forward;
+    f->pool = e->options.pool;
     job_shape shape;
     request q = {.ids = ids, .n_ids = n};
     if (job_measure(&q, 0, &e->plan->config, true, &shape, err) != 0 || kv_size(&f->kv, shape.blocks, err) != 0)
@@ -97,9 +126,9 @@ int engine_logits(engine *e, const int32_t *ids, size_t n, float *out, error *er
         for (int64_t i = 0; i < count; i++)
             rows[i] = i;
         kv_extend(&f->kv, &table, at + count);
-        segment s = {.table = &table, .tokens = ids + at, .first = at, .count = count, .length = (int64_t)n};
-        forward_step(f, PHASE_PREFILL, &s, 1);
-        forward_logits(f, PHASE_PREFILL, rows, count, out + at * vocab);
+        segment s = {.table = &table, .tokens = ids + at, .first = at, .count = count, .length = (int64_t)n, .wanted = count};
+        forward_step(f, &s, 1);
+        forward_logits(f, rows, count, out + at * vocab);
     }
     kv_table_free(&f->kv, &table);
     return 0;

@@ -28,7 +28,7 @@ typedef struct engine_options {
     const backend *backend;        /* NULL: backend_best() */
     threads *pool;                 /* borrowed; NULL: this thread */
     const tokenizer *tokenizer;    /* for stop strings and answer text; may be NULL; borrowed */
-    int slots;                     /* sequences at once; 0: 64 */
+    int slots;                     /* sequences at once; 0: 64, of a small model 8 a thread */
     size_t kv_bytes;               /* memory for KV blocks; 0: what `slots` of the longest requests need, at most 4 GiB */
     bool no_prefix_sharing;        /* compute every prompt whole */
 } engine_options;
@@ -69,8 +69,8 @@ typedef struct engine_stats {
     double prefill_seconds, decode_seconds;
 } engine_stats;
 
-/* Called after every step from engine_run's thread: `done` requests of n are finished. Returning false stops: engine_run
- * returns 0 and what had not ended has FINISH_INTERRUPTED. */
+/* Called after every step, from any of the pool's threads but one at a time: `done` requests of n are finished. Returning false stops:
+ * engine_run returns 0 and what had not ended has FINISH_INTERRUPTED. */
 typedef bool engine_progress(void *context, size_t done, size_t n, const engine_stats *stats);
 
 engine *engine_new(const plan *p, const engine_options *options, error *err);
@@ -82,7 +82,7 @@ int engine_run(engine *e, const request *requests, size_t n, answer *answers, en
                error *err);
 void answers_free(answer *answers, size_t n);
 
-/* Logits of every position of one prompt, prefill kernels: out [n][vocab]. For tests and comparisons. */
+/* Logits of every position of one prompt: out [n][vocab]. For tests and comparisons. */
 int engine_logits(engine *e, const int32_t *ids, size_t n, float *out, error *err);
 
 /* Called with each request's new text as it comes (for `generate`); set before engine_run, NULL to stop. */

@@ -11,9 +11,11 @@ void kv_open(kv_cache *kv, const plan *p)
 {
     *kv = (kv_cache){.n_hops = p->n_hops};
     kv->width = memory_new((size_t)p->n_hops, sizeof *kv->width);
+    kv->head_dim = memory_new((size_t)p->n_hops, sizeof *kv->head_dim);
     kv->offset = memory_new((size_t)p->n_hops, sizeof *kv->offset);
     for (int h = 0; h < p->n_hops; h++) {
         kv->width[h] = p->hops[h].config->kv_heads * p->hops[h].config->head_dim;
+        kv->head_dim[h] = p->hops[h].config->head_dim;
         kv->offset[h] = kv->block_floats;
         kv->block_floats += 2 * (size_t)kv->width[h] * KV_BLOCK;
     }
@@ -22,6 +24,7 @@ void kv_open(kv_cache *kv, const plan *p)
 void kv_close(kv_cache *kv)
 {
     free(kv->width);
+    free(kv->head_dim);
     free(kv->offset);
     free(kv->memory);
     free(kv->references);
@@ -93,16 +96,22 @@ static void push_block(kv_table *t, int block)
     t->block[t->n++] = block;
 }
 
-/* A block of its own with the first `positions` of another. */
-static int copy_block(kv_cache *kv, int from, int64_t positions)
+static int copy_block(kv_cache *kv, int from)
 {
     int to = take_block(kv);
-    for (int h = 0; h < kv->n_hops; h++) {
-        size_t bytes = (size_t)(positions * kv->width[h]) * sizeof(float);
-        memcpy(kv_keys(kv, to, h), kv_keys(kv, from, h), bytes);
-        memcpy(kv_values(kv, to, h), kv_values(kv, from, h), bytes);
-    }
+    memcpy(kv_keys(kv, to, 0), kv_keys(kv, from, 0), kv_block_bytes(kv));
     return to;
+}
+
+void kv_write(const kv_cache *kv, int block, int hop, int inside, const float *keys, const float *values)
+{
+    int64_t head_dim = kv->head_dim[hop];
+    float *k = kv_keys(kv, block, hop) + inside, *v = kv_values(kv, block, hop) + inside * head_dim;
+    for (int64_t head = 0; head < kv->width[hop]; head += head_dim, v += KV_BLOCK * head_dim) {
+        for (int64_t d = 0; d < head_dim; d++)
+            k[(head + d) * KV_BLOCK] = keys[head + d];
+        memcpy(v, values + head, (size_t)head_dim * sizeof *v);
+    }
 }
 
 void kv_extend(kv_cache *kv, kv_table *t, int64_t to)
@@ -111,7 +120,7 @@ void kv_extend(kv_cache *kv, kv_table *t, int64_t to)
     if (to > t->length && used != 0) {
         int *last = &t->block[t->length / KV_BLOCK];
         if (kv->references[*last] > 1) {
-            int copy = copy_block(kv, *last, used);
+            int copy = copy_block(kv, *last);
             drop_block(kv, *last);
             *last = copy;
         }
@@ -129,8 +138,18 @@ void kv_share(kv_cache *kv, kv_table *t, const kv_table *from, int64_t positions
         push_block(t, from->block[i]);
     }
     if (positions % KV_BLOCK)
-        push_block(t, copy_block(kv, from->block[whole], positions % KV_BLOCK));
+        push_block(t, copy_block(kv, from->block[whole]));
     t->length = positions;
+}
+
+void kv_copy(kv_cache *kv, kv_table *t, const kv_cache *from, const kv_table *table)
+{
+    for (int i = 0; i < table->n; i++) {
+        int block = take_block(kv);
+        memcpy(kv_keys(kv, block, 0), kv_keys(from, table->block[i], 0), kv_block_bytes(kv));
+        push_block(t, block);
+    }
+    t->length = table->length;
 }
 
 void kv_fork(kv_cache *kv, kv_table *t, const kv_table *from)

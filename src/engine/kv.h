@@ -1,4 +1,4 @@
-/* The KV cache: blocks of KV_BLOCK positions that hold keys and values of every hop, reference-counted so that
+/* The KV cache: blocks of KV_BLOCK positions that hold keys and values of every hop, laid out as attention_query has them, reference-counted so that
  * sequences share them (common prefixes) and fork (beams). A table is one sequence's list of blocks.
  *
  * Invariants
@@ -21,6 +21,7 @@
 typedef struct kv_cache {
     int n_hops;
     int64_t *width;            /* [n_hops] floats of one position's keys (and values): kv_heads * head_dim; owned */
+    int64_t *head_dim;         /* [n_hops], owned */
     size_t *offset;            /* [n_hops] of a hop's keys in a block; its values follow them; owned */
     size_t block_floats;
     float *memory;             /* [n_blocks][block_floats], owned */
@@ -50,8 +51,14 @@ void kv_unpromise(kv_cache *kv, int64_t n);
 /* Makes positions [length, to) writable and counts them as held. */
 void kv_extend(kv_cache *kv, kv_table *t, int64_t to);
 
+/* One position's keys and values, [kv_heads][head_dim] each, at place `inside` of a block. */
+void kv_write(const kv_cache *kv, int block, int hop, int inside, const float *keys, const float *values);
+
 /* t (empty) begins with the first `positions` of `from`: whole blocks are shared, the last partial one is copied. */
 void kv_share(kv_cache *kv, kv_table *t, const kv_table *from, int64_t positions);
+
+/* t (empty) becomes a copy of a table in another cache for the same plan. */
+void kv_copy(kv_cache *kv, kv_table *t, const kv_cache *from, const kv_table *table);
 
 /* t (empty) becomes another `from`, all blocks shared. */
 void kv_fork(kv_cache *kv, kv_table *t, const kv_table *from);

@@ -33,7 +33,7 @@ static void read_row(void *context, size_t i)
     }
 }
 
-void readouts_run(forward *f, enum phase phase, readout *list, int64_t n, float *logits, int64_t logit_rows)
+void readouts_run(forward *f, readout *list, int64_t n, float *logits, int64_t logit_rows)
 {
     int64_t rows[1024];
     if (logit_rows > 1024)
@@ -42,7 +42,7 @@ void readouts_run(forward *f, enum phase phase, readout *list, int64_t n, float 
         int64_t count = n - at < logit_rows ? n - at : logit_rows;
         for (int64_t i = 0; i < count; i++)
             rows[i] = list[at + i].row;
-        forward_logits(f, phase, rows, count, logits);
+        forward_logits(f, rows, count, logits);
         reading pass = {.f = f, .list = list + at, .logits = logits, .vocab = f->plan->config.vocab};
         threads_run(f->pool, (size_t)count, read_row, &pass);
     }

@@ -19,7 +19,7 @@ typedef struct readout {
 } readout;
 
 /* logits: scratch [logit_rows][vocab]. */
-void readouts_run(forward *f, enum phase phase, readout *list, int64_t n, float *logits, int64_t logit_rows);
+void readouts_run(forward *f, readout *list, int64_t n, float *logits, int64_t logit_rows);
 
 /* Takes the results into the jobs; sets their finish where they are done. */
 void readouts_take(const readout *list, int64_t n, kv_cache *kv);

@@ -2,22 +2,18 @@
 #ifndef ENGINE_RUN_H
 #define ENGINE_RUN_H
 
-#include "base/memory.h"
 #include "engine/engine.h"
-#include "engine/forward.h"
-
-#define PREFILL_ROWS 512   /* of a step at most */
+#include "engine/worker.h"
 
 struct engine {
     const plan *plan;
     engine_options options;
-    forward forward;
-    float *logits;             /* [logit_rows][vocab], owned */
-    int64_t logit_rows;
+    bool small;                /* a worker a thread */
+    worker *workers;           /* [n_workers], owned; the first is always open, the others from their first use on */
+    int n_workers;
     engine_stats stats;
     void (*on_text)(void *context, size_t request, const char *text);
     void *on_text_context;
-    string news;               /* scratch for on_text */
 };
 
 /* engine_run, its answers emptied already and n at least 1. */

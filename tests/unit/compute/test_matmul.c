@@ -19,7 +19,6 @@
 #define CANARY 12345.5f
 
 static const enum dtype dtypes[] = {DTYPE_BF16, DTYPE_F16, DTYPE_F32};
-static const enum phase phases[] = {PHASE_PREFILL, PHASE_DECODE};
 
 /* A product whose weights end where readable memory ends, at an odd address. */
 typedef struct problem {
@@ -74,20 +73,20 @@ static void problem_free(problem *p)
 }
 
 /* y [rows][n + 2], rows [first, first + rows) of the problem's tokens */
-static float *multiply(const backend *b, enum phase phase, const problem *p, int64_t first, int64_t rows, threads *pool)
+static float *multiply(const backend *b, const problem *p, int64_t first, int64_t rows, threads *pool)
 {
     const int64_t ldy = p->w.n + 2;
     float *y = memory_new((size_t)(rows * ldy), sizeof(float));
     for (int64_t i = 0; i < rows * ldy; i++)
         y[i] = CANARY;
-    b->matmul(phase, &p->w, p->x + first * p->ldx, p->ldx, y, ldy, rows, pool);
+    b->matmul(&p->w, p->x + first * p->ldx, p->ldx, y, ldy, rows, pool);
     for (int64_t i = 0; i < rows; i++)
         assert_true(y[i * ldy + p->w.n] == CANARY && y[i * ldy + p->w.n + 1] == CANARY);
     return y;
 }
 
 /* An output is right within sqrt(K) f32 roundings of the sum of its terms' sizes (one more for small K). */
-static void check(const backend *b, enum phase phase, const problem *p, const float *y)
+static void check(const backend *b, const problem *p, const float *y)
 {
     const matrix *w = &p->w;
     const int64_t outputs = p->m * w->n, samples = outputs < 4000 ? outputs : 4000;
@@ -102,8 +101,7 @@ static void check(const backend *b, enum phase phase, const problem *p, const fl
         }
         const double got = y[m * (w->n + 2) + n], bound = (sqrt((double)w->k) + 1) * 0x1p-24 * size;
         if (!(fabs(got - want) <= bound))
-            fail_msg("%s, %s, %s, M %lld N %lld K %lld: [%lld][%lld] is %.9g, should be %.9g within %.3g", b->name, phase == PHASE_DECODE ? "decode" : "prefill",
-                     dtype_name(w->dtype), (long long)p->m, (long long)w->n, (long long)w->k, (long long)m, (long long)n, got, want, bound);
+            fail_msg("%s, %s, M %lld N %lld K %lld: [%lld][%lld] is %.9g, should be %.9g within %.3g", b->name, dtype_name(w->dtype), (long long)p->m, (long long)w->n, (long long)w->k, (long long)m, (long long)n, got, want, bound);
     }
 }
 
@@ -120,9 +118,9 @@ static void every_shape_is_right(void **state)
         for (int d = 0; d < 3; d++) {
             problem p = problem_new(dtypes[d], shapes[i].m, shapes[i].n, shapes[i].k, i % 2 == 0);
             for (const backend *const *b = backend_all(); *b; b++) {
-                for (int phase = 0; phase < 2 && (*b)->available(); phase++) {
-                    float *y = multiply(*b, phases[phase], &p, 0, p.m, pool);
-                    check(*b, phases[phase], &p, y);
+                if ((*b)->available()) {
+                    float *y = multiply(*b, &p, 0, p.m, pool);
+                    check(*b, &p, y);
                     free(y);
                 }
             }
@@ -140,16 +138,15 @@ static void bits_depend_on_neither_batch_nor_threads(void **state)
     for (int d = 0; d < 3; d++) {
         problem p = problem_new(dtypes[d], 300, 203, 1100 + d, true);
         for (const backend *const *b = backend_all(); *b; b++) {
-            for (int phase = 0; phase < 2 && (*b)->available(); phase++) {
+            if ((*b)->available()) {
                 const size_t row_bytes = (size_t)(p.w.n + 2) * sizeof(float);
-                float *all = multiply(*b, phases[phase], &p, 0, p.m, NULL);
+                float *all = multiply(*b, &p, 0, p.m, NULL);
                 for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
                     for (int64_t first = 0; first + batches[i] <= p.m; first += 97) {
-                        float *some = multiply(*b, phases[phase], &p, first, batches[i], i % 2 ? pool : NULL);
+                        float *some = multiply(*b, &p, first, batches[i], i % 2 ? pool : NULL);
                         for (int64_t m = 0; m < batches[i]; m++)
                             if (memcmp(some + m * (p.w.n + 2), all + (first + m) * (p.w.n + 2), row_bytes) != 0)
-                                fail_msg("%s, phase %d, %s: token %lld in a batch of %lld differs from itself in a batch of 300", (*b)->name, phase,
-                                         dtype_name(dtypes[d]), (long long)(first + m), (long long)batches[i]);
+                                fail_msg("%s, %s: token %lld in a batch of %lld differs from itself in a batch of 300", (*b)->name, dtype_name(dtypes[d]), (long long)(first + m), (long long)batches[i]);
                         free(some);
                     }
                 }
@@ -168,13 +165,13 @@ static void bits_do_not_depend_on_the_row(void **state)
     for (int d = 0; d < 3; d++) {
         problem p = problem_new(dtypes[d], 13, 150, 700, false);
         for (const backend *const *b = backend_all(); *b; b++) {
-            for (int phase = 0; phase < 2 && (*b)->available(); phase++) {
-                float *all = multiply(*b, phases[phase], &p, 0, p.m, NULL);
+            if ((*b)->available()) {
+                float *all = multiply(*b, &p, 0, p.m, NULL);
                 for (int64_t skip = 1; skip < 150; skip += 12) {
                     problem part = p;
                     part.w.n -= skip;
                     part.w.data = (const char *)p.w.data + skip * p.w.k * (int64_t)dtype_size(dtypes[d]);
-                    float *some = multiply(*b, phases[phase], &part, 0, p.m, NULL);
+                    float *some = multiply(*b, &part, 0, p.m, NULL);
                     for (int64_t m = 0; m < p.m; m++)
                         assert_memory_equal(some + m * (part.w.n + 2), all + m * (p.w.n + 2) + skip, (size_t)part.w.n * sizeof(float));
                     free(some);
@@ -195,8 +192,8 @@ static void not_finite_weights_are_seen(void **state)
         float bad = NAN;
         dtype_from_f32(dtypes[d], &bad, (char *)p.w.data + (37 * 90 + 89) * (int64_t)dtype_size(dtypes[d]), 1);
         for (const backend *const *b = backend_all(); *b; b++) {
-            for (int phase = 0; phase < 2 && (*b)->available(); phase++) {
-                float *y = multiply(*b, phases[phase], &p, 0, p.m, NULL);
+            if ((*b)->available()) {
+                float *y = multiply(*b, &p, 0, p.m, NULL);
                 for (int64_t m = 0; m < p.m; m++)
                     for (int64_t n = 0; n < 70; n++)
                         assert_true((n == 37) == !isfinite(y[m * 72 + n]));

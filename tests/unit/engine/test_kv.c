@@ -27,23 +27,27 @@ static void cache_free(cache *c)
     checkpoint_free(c->checkpoint);
 }
 
-/* Position p of a sequence holds value in every hop, its negative in the values. */
+/* Position p of a sequence holds value, value + 1/16, ... in every hop, their negatives in the values. */
 static void put(const kv_cache *kv, const kv_table *t, int64_t p, float value)
 {
+    float keys[16], values[16];
+    for (int i = 0; i < 16; i++) {
+        keys[i] = value + (float)i / 16;
+        values[i] = -keys[i];
+    }
     for (int h = 0; h < kv->n_hops; h++)
-        for (int64_t i = 0; i < kv->width[h]; i++) {
-            kv_keys(kv, t->block[p / KV_BLOCK], h)[p % KV_BLOCK * kv->width[h] + i] = value;
-            kv_values(kv, t->block[p / KV_BLOCK], h)[p % KV_BLOCK * kv->width[h] + i] = -value;
-        }
+        kv_write(kv, t->block[p / KV_BLOCK], h, (int)(p % KV_BLOCK), keys, values);
 }
 
 static void expect(const kv_cache *kv, const kv_table *t, int64_t p, float value)
 {
     for (int h = 0; h < kv->n_hops; h++)
-        for (int64_t i = 0; i < kv->width[h]; i++)
-            if (kv_keys(kv, t->block[p / KV_BLOCK], h)[p % KV_BLOCK * kv->width[h] + i] != value ||
-                kv_values(kv, t->block[p / KV_BLOCK], h)[p % KV_BLOCK * kv->width[h] + i] != -value)
-                fail_msg("position %d, hop %d, element %d is not %g", (int)p, h, (int)i, (double)value);
+        for (int64_t i = 0; i < 16; i++) {   /* 2 heads of 8 */
+            const float *keys = kv_keys(kv, t->block[p / KV_BLOCK], h), *values = kv_values(kv, t->block[p / KV_BLOCK], h);
+            const float want = value + (float)i / 16;
+            if (keys[i * KV_BLOCK + p % KV_BLOCK] != want || values[(i / 8 * KV_BLOCK + p % KV_BLOCK) * 8 + i % 8] != -want)
+                fail_msg("position %d, hop %d, element %d is not %g", (int)p, h, (int)i, (double)want);
+        }
 }
 
 static void test_layout(void **state)
