@@ -39,7 +39,8 @@ int main(int argc, char **argv)
     const char *mode = argv[at + 1], *colon = strchr(mode, ':');
     threads *pool = threads_new(n_threads);
     if (strcmp(mode, "limits") == 0) {
-        printf("{\"threads\": %d, \"gflops\": %.1f, \"gbytes_per_s\": %.1f}\n", n_threads, limit_gflops(pool), limit_gbytes(pool));
+        printf("{\"threads\": %d, \"gflops\": %.1f, \"bf16_gflops\": %.1f, \"gbytes_per_s\": %.1f}\n", n_threads, limit_gflops(pool), limit_bf16_gflops(pool),
+               limit_gbytes(pool));
         return 0;
     }
     long a = colon ? strtol(colon + 1, NULL, 10) : 0, b = colon && strchr(colon + 1, ':') ? strtol(strchr(colon + 1, ':') + 1, NULL, 10) : 0;

@@ -25,7 +25,8 @@ theirs = lambda mode: call(sys.executable, f"{root}/bench/peer_llama.py", "run",
 limit = ours("limits")
 layers, hidden, inter, kv, vocab = 22, 2048, 5632, 256, 32000
 weights = layers * (2 * hidden * hidden + 2 * hidden * kv + 3 * hidden * inter); head = hidden * vocab
-print(f"limits, {o.threads} threads: {limit['gflops']:.0f} GFLOPS (f32 FMA), {limit['gbytes_per_s']:.1f} GB/s (DRAM read)")
+print(f"limits, {o.threads} threads: {limit['gflops']:.0f} GFLOPS (f32 FMA), {limit['gbytes_per_s']:.1f} GB/s (DRAM read); "
+      f"the peer's: {limit['bf16_gflops']:.0f} GFLOPS (bf16 dot products, which round activations)")
 print("| mode | ours tok/s | llama.cpp tok/s | ratio | the limit | share of it |\n|---|---|---|---|---|---|")
 for mode in o.modes:
     pairs = [(ours(mode)["tokens_per_s"], theirs(mode)["tokens_per_s"]) for _ in range(o.runs)]

@@ -39,33 +39,68 @@ __attribute__((target("avx2,fma"))) static float chains_avx2(void)
     return _mm256_cvtss_f32(a[0]);
 }
 
+__attribute__((target("avx512f,avx512bf16"))) static float chains_bf16(void)
+{
+    __m512 a[16];
+    __m512bh b = (__m512bh)_mm512_set1_epi16(0x3f7f), c = (__m512bh)_mm512_set1_epi16(0x3586);
+    for (int i = 0; i < 16; i++)
+        a[i] = _mm512_set1_ps((float)i);
+    for (int r = 0; r < ROUNDS; r++)
+        for (int i = 0; i < 16; i++)
+            a[i] = _mm512_dpbf16_ps(a[i], b, c);
+    for (int i = 1; i < 16; i++)
+        a[0] = _mm512_add_ps(a[0], a[i]);
+    return _mm512_reduce_add_ps(a[0]);
+}
+
 static volatile float sink;
+
+typedef struct chains {
+    float (*run)(void);
+    double operations;
+} chains;
 
 static void run_chains(void *context, size_t piece)
 {
     (void)piece;
-    sink = *(const bool *)context ? chains_avx512() : chains_avx2();
+    sink = ((const chains *)context)->run();
+}
+
+static double best_rate(chains c, threads *pool)
+{
+    double best = 0;
+    for (int i = 0; i < 5; i++) {
+        double began = progress_seconds();
+        threads_run(pool, (size_t)threads_count(pool), run_chains, &c);
+        double rate = c.operations * threads_count(pool) / (progress_seconds() - began) * 1e-9;
+        best = rate > best ? rate : best;
+    }
+    return best;
 }
 
 double limit_gflops(threads *pool)
 {
-    bool wide = __builtin_cpu_supports("avx512f");
-    if (!wide && !(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")))
-        return 0;
-    double best = 0, work = 2.0 * ROUNDS * (wide ? 16 * 16 : 12 * 8) * threads_count(pool);
-    for (int i = 0; i < 5; i++) {
-        double began = progress_seconds();
-        threads_run(pool, (size_t)threads_count(pool), run_chains, &wide);
-        double rate = work / (progress_seconds() - began) * 1e-9;
-        best = rate > best ? rate : best;
-    }
-    return best;
+    if (__builtin_cpu_supports("avx512f"))
+        return best_rate((chains){chains_avx512, 2.0 * ROUNDS * 16 * 16}, pool);
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return best_rate((chains){chains_avx2, 2.0 * ROUNDS * 12 * 8}, pool);
+    return 0;
+}
+
+double limit_bf16_gflops(threads *pool)
+{
+    return __builtin_cpu_supports("avx512bf16") ? best_rate((chains){chains_bf16, 2.0 * ROUNDS * 16 * 32}, pool) : 0;
 }
 #else
 double limit_gflops(threads *pool)
 {
     (void)pool;
     return 0;
+}
+
+double limit_bf16_gflops(threads *pool)
+{
+    return limit_gflops(pool);
 }
 #endif
 

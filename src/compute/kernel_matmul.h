@@ -27,6 +27,7 @@ typedef struct matmul_job {
     const float *x;    /* arranged */
     float *y;          /* [m][n], rows ldy apart */
     int64_t padded_k, ldy, m, piece_rows;
+    int64_t stride_rows;   /* from a piece to the one that its thread probably takes next */
 } matmul_job;
 
 /* Rows of weights x tokens over one block of K. */
@@ -190,6 +191,8 @@ static void matmul_piece(void *context, size_t piece)
                 next += BLOCK_K * size;
             else if (n + rows < end)
                 next += rows * row_bytes - (tiles > 1 ? k * size : 0);
+            else if (begin + p->stride_rows + rows <= w->n)
+                next = (const char *)w->data + (begin + p->stride_rows) * row_bytes;
             matmul_tile t = {.row_bytes = row_bytes, .w = at, .ldy = p->ldy, .k = smaller(BLOCK_K, w->k - k), .first = k == 0};
             for (int64_t i = 0, m = 0; i < tiles; i++) {
                 const int64_t tokens = p->m / tiles + (i < p->m % tiles);
@@ -245,7 +248,7 @@ static void matmul(const matrix *w, const float *x, int64_t ldx, float *y, int64
     const int64_t count = threads_count(pool), most = (w->n + 63) / 64, share = (w->n + 1023) / 1024;
     int64_t pieces = most < 4 * count ? most : 4 * count > share ? 4 * count : (share + count - 1) / count * count;
     const int64_t piece_rows = (w->n + pieces * 8 - 1) / (pieces * 8) * 8;
-    matmul_job p = {.w = w, .x = arranged, .y = y, .padded_k = padded_k, .ldy = ldy, .m = m, .piece_rows = piece_rows};
+    matmul_job p = {.w = w, .x = arranged, .y = y, .padded_k = padded_k, .ldy = ldy, .m = m, .piece_rows = piece_rows, .stride_rows = piece_rows * count};
     threads_run(pool, (size_t)((w->n + piece_rows - 1) / piece_rows), matmul_piece, &p);
 }
 
