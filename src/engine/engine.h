@@ -6,9 +6,7 @@
  *     engine_free(e);
  *
  * What a token's logits are depends on its text, the weights and the kernel family, and on nothing else: not on
- * the batch, the neighbours, the slot, threads, prefix sharing or memory. Prompt tokens (the logits of the last one, and a
- * continuation whose likelihood is asked for, included) run through the prefill kernels, generated ones through the decode
- * kernels, whatever their number.
+ * the batch, the neighbours, the slot, threads, prefix sharing or memory.
  *
  * The weights may be overwritten between runs (another candidate in the same memory): plan_refresh, then engine_run again. */
 #ifndef ENGINE_ENGINE_H

@@ -11,36 +11,22 @@ static int missing(const char *db, const char *what, error *err)
     return fail(err, ERROR_FORMAT, "%s: its settings lack '%s'", db, what);
 }
 
-/* The search's recipe without values, its models in the study's order, the base last. */
-static recipe *recipe_of(const char *db, const json_t *settings, const study_file *f, const char ***names, error *err)
+/* The search's recipe without values, its models where the study last saw them. */
+static recipe *recipe_of(const char *db, const json_t *settings, const study_search *search, const char **names, error *err)
 {
-    const json_t *fixed = json_object_get(settings, "fixed"), *how = json_object_get(fixed, "recipe"),
-                 *models = json_object_get(settings, "models");
-    const json_t *sources = json_object_get(how, "sources"), *base = json_object_get(how, "base_model"),
-                 *seed = json_object_get(fixed, "seed");
-    const char *method_name = json_string_value(json_object_get(how, "method"));
-    size_t n = json_array_size(sources);
-    if (!method_name || !method_find(method_name) || n == 0 || !json_is_integer(seed)) {
-        missing(db, "fixed.recipe", err);
-        return NULL;
+    const json_t *models = json_object_get(settings, "models"), *seed = json_object_get(json_object_get(settings, "fixed"), "seed");
+    size_t n = session_model_count(search);
+    const char **paths = memory_new(n, sizeof *paths);
+    bool whole = true;
+    for (size_t i = 0; i < n; i++) {
+        names[i] = session_model_name(search, i);
+        paths[i] = names[i] ? json_string_value(json_object_get(json_object_get(models, names[i]), "path")) : NULL;
+        whole = whole && paths[i];
     }
-    recipe *r = recipe_new(method_name);
-    *names = memory_new(n + 1, sizeof **names);
-    for (size_t i = 0; i < n + (json_is_string(base) ? 1 : 0); i++) {
-        const char *name = json_string_value(i < n ? json_array_get(sources, i) : base);
-        const char *path = name ? json_string_value(json_object_get(json_object_get(models, name), "path")) : NULL;
-        if (!path) {
-            missing(db, "models", err);
-            recipe_free(r);
-            return NULL;
-        }
-        (*names)[recipe_add_model(r, path)] = name;
-    }
-    r->base = json_is_string(base) ? (int)n : -1;
-    r->base_listed = false;
-    r->mode = strcmp(f->search.mode, "compat") == 0 ? MERGE_COMPAT : MERGE_EXACT;
-    r->tokenizer_base = f->search.tokenizer_base;
-    r->seed = (uint64_t)json_integer_value(seed);
+    recipe *r = whole ? session_recipe(search, paths, (uint64_t)json_integer_value(seed)) : NULL;
+    if (!whole)
+        missing(db, "models", err);
+    free(paths);
     return r;
 }
 
@@ -48,11 +34,18 @@ static int decode(const char *db, const json_t *settings, const double *x, size_
 {
     const json_t *study = json_object_get(settings, "study");
     const char *text = json_string_value(json_object_get(study, "text")),
-               *path = json_string_value(json_object_get(study, "path")), **names = NULL;
+               *path = json_string_value(json_object_get(study, "path"));
     if (!text || !path)
         return missing(db, "study", err);
     study_file *f = study_file_parse(text, strlen(text), path, err);
-    recipe *r = f ? recipe_of(db, settings, f, &names, err) : NULL;
+    if (!f)
+        return -1;
+    if (!method_find(f->search.method)) {
+        study_file_free(f);
+        return missing(db, "study", err);
+    }
+    const char **names = memory_new(session_model_count(&f->search), sizeof *names);
+    recipe *r = recipe_of(db, settings, &f->search, names, err);
     const json_t *layers = json_object_get(json_object_get(json_object_get(settings, "fixed"), "genome"), "layers");
     genome *g = r ? session_genome(&f->search, r, names, (int)json_integer_value(layers), err) : NULL;
     int status = g ? 0 : -1;

@@ -98,7 +98,30 @@ static int open_questions(session *s, error *err)
     return 0;
 }
 
-/* The sources in the study's order, then the base. */
+size_t session_model_count(const study_search *search)
+{
+    return search->n_sources + (method_find(search->method)->needs_base ? 1 : 0);
+}
+
+const char *session_model_name(const study_search *search, size_t i)
+{
+    return i < search->n_sources ? search->sources[i] : search->base_model;
+}
+
+recipe *session_recipe(const study_search *search, const char *const *paths, uint64_t seed)
+{
+    recipe *r = recipe_new(search->method);
+    size_t n = session_model_count(search);
+    for (size_t i = 0; i < n; i++)
+        recipe_add_model(r, paths[i]);
+    r->base = n > search->n_sources ? (int)n - 1 : -1;
+    r->base_listed = false;
+    r->mode = strcmp(search->mode, "compat") == 0 ? MERGE_COMPAT : MERGE_EXACT;
+    r->tokenizer_base = search->tokenizer_base;
+    r->seed = seed;
+    return r;
+}
+
 static int open_models(session *s, error *err)
 {
     const study_file *f = s->file;
@@ -116,27 +139,23 @@ static int open_models(session *s, error *err)
                     m->max_models ? m->max_models : m->min_models, m->max_models ? "" : " or more", search->n_sources);
     if (search->base_model && !m->needs_base)
         progress_say("%s: method %s has no base model: '%s' is left out", f->path, m->name, search->base_model);
-    size_t n = search->n_sources + (m->needs_base ? 1 : 0);
-    s->recipe = recipe_new(m->name);
+    size_t n = session_model_count(search);
+    const char **paths = memory_new(n, sizeof *paths);
+    for (size_t i = 0; i < n; i++)
+        paths[i] = f->models[study_file_model(f, session_model_name(search, i))].path;
+    s->recipe = session_recipe(search, paths, s->seed);
+    free(paths);
     s->names = memory_new(n, sizeof *s->names);
     s->models = memory_new(n, sizeof *s->models);
     s->digests = memory_new(n, sizeof *s->digests);
     for (size_t i = 0; i < n; i++) {
-        const char *name = i < search->n_sources ? search->sources[i] : search->base_model;
-        const char *path = f->models[study_file_model(f, name)].path;
-        int at = recipe_add_model(s->recipe, path);
-        s->names[at] = memory_text(name);
-        s->models[at] = checkpoint_open(path, err);
-        if (!s->models[at])
-            return fail_in(err, "model '%s'", name);
-        if (checkpoint_digest_sampled(s->models[at], s->digests[at], err) != 0)
+        s->names[i] = memory_text(session_model_name(search, i));
+        s->models[i] = checkpoint_open(s->recipe->models[i].path, err);
+        if (!s->models[i])
+            return fail_in(err, "model '%s'", s->names[i]);
+        if (checkpoint_digest_sampled(s->models[i], s->digests[i], err) != 0)
             return -1;
     }
-    s->recipe->base = m->needs_base ? (int)n - 1 : -1;
-    s->recipe->base_listed = false;
-    s->recipe->mode = strcmp(search->mode, "compat") == 0 ? MERGE_COMPAT : MERGE_EXACT;
-    s->recipe->tokenizer_base = search->tokenizer_base;
-    s->recipe->seed = s->seed;
     if (search->tokenizer_base && s->recipe->base < 0)
         return fail(err, ERROR_USAGE, "%s: 'tokenizer: base' needs a method with a base model", f->path);
     return 0;

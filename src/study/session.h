@@ -55,6 +55,13 @@ typedef struct session {
 session *session_open(const char *study_yml, const study_run_options *options, error *err);
 void session_close(session *s);
 
+/* The search's models: the sources in the study's order, then the base if the method has one. The method is known. */
+size_t session_model_count(const study_search *search);
+const char *session_model_name(const study_search *search, size_t i);
+
+/* The search's recipe without values, over the models' folders. */
+recipe *session_recipe(const study_search *search, const char *const *paths, uint64_t seed);
+
 /* The genome that a study file describes over a recipe whose models have these names. */
 genome *session_genome(const study_search *search, const recipe *r, const char *const *names, int layers, error *err);
 

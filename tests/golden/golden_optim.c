@@ -1,5 +1,6 @@
 /* DIR/optim: cma_steps*.jsonl (one update a line), cma_constants*.jsonl, cma_evals*.json (whole runs, medians), nsga*.jsonl. */
 #include "golden.h"
+#include "../unit/search/functions.h"
 
 #include <dirent.h>
 #include <jansson.h>
@@ -174,36 +175,12 @@ static int check_constants(void *context, const json_t *line, size_t number, err
     return 0;
 }
 
-static double sphere(const double *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += x[i] * x[i];
-    return sum;
-}
-
-static double ellipsoid(const double *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += pow(10, 6.0 * (double)i / (double)(n > 1 ? n - 1 : 1)) * x[i] * x[i];
-    return sum;
-}
-
-static double rosenbrock(const double *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i + 1 < n; i++)
-        sum += 100 * (x[i + 1] - x[i] * x[i]) * (x[i + 1] - x[i] * x[i]) + (1 - x[i]) * (1 - x[i]);
-    return sum;
-}
-
-static const struct { const char *name; double (*f)(const double *, size_t); } functions[] = {
+static const struct { const char *name; function *f; } functions[] = {
     {"sphere", sphere}, {"ellipsoid", ellipsoid}, {"rosenbrock", rosenbrock},
 };
 
 /* Evaluations until the first candidate at or below the target; infinity past the limit. */
-static double evaluations(double (*f)(const double *, size_t), const optimizer_options *options, double target, double limit)
+static double evaluations(function *f, const optimizer_options *options, double target, double limit)
 {
     error err;
     optimizer *o = optimizer_new("cma-es", options, &err);

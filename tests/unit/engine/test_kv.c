@@ -128,9 +128,28 @@ static void test_forks_copy_on_write(void **state)
     cache_free(&c);
 }
 
+static void test_copy_into_another_cache(void **state)
+{
+    (void)state;
+    cache c = cache_new(8), other = cache_new(8);
+    kv_table a = {0}, b = {0};
+    kv_extend(&c.kv, &a, KV_BLOCK + 3);
+    for (int64_t p = 0; p < a.length; p++)
+        put(&c.kv, &a, p, (float)p);
+    kv_copy(&other.kv, &b, &c.kv, &a);
+    kv_table_free(&c.kv, &a);
+    cache_free(&c);
+    assert_int_equal(b.length, KV_BLOCK + 3);
+    for (int64_t p = 0; p < b.length; p++)
+        expect(&other.kv, &b, p, (float)p);
+    kv_table_free(&other.kv, &b);
+    assert_int_equal(other.kv.n_free, 8);
+    cache_free(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_layout), cmocka_unit_test(test_share_copies_the_partial_block),
-                                       cmocka_unit_test(test_forks_copy_on_write)};
+                                       cmocka_unit_test(test_forks_copy_on_write), cmocka_unit_test(test_copy_into_another_cache)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,32 +1,7 @@
 #include "check.h"
+#include "functions.h"
 
 #include "search/optimizer.h"
-
-typedef double function(const double *x, size_t n);
-
-static double sphere(const double *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += x[i] * x[i];
-    return sum;
-}
-
-static double ellipsoid(const double *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += pow(10, 6.0 * (double)i / ((double)n - 1)) * x[i] * x[i];
-    return sum;
-}
-
-static double rosenbrock(const double *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i + 1 < n; i++)
-        sum += 100 * (x[i + 1] - x[i] * x[i]) * (x[i + 1] - x[i] * x[i]) + (1 - x[i]) * (1 - x[i]);
-    return sum;
-}
 
 /* In [0, 1]: best at the corner 0. */
 static double linear(const double *x, size_t n)
