@@ -10,7 +10,11 @@
 #define BOTTOM 24
 #define MOST_CHARTS 64
 
-typedef struct chart { double x_low, x_high, y_low, y_high; int width, height; } chart;
+typedef struct chart {
+    double x_low, x_high, y_low, y_high;
+    int width, height;
+    double margin;      /* of the x axis on either side, in its unit */
+} chart;
 
 /* Generations that have trials, in order: a stranger's study may number them as it likes. */
 typedef struct generations { uint32_t *at; size_t count; } generations;
@@ -42,8 +46,8 @@ static size_t place_of(const generations *g, uint32_t generation)
 
 static double at_x(const chart *c, double x)
 {
-    double width = c->x_high - c->x_low;
-    return LEFT + (x - c->x_low) / (width > 0 ? width : 1) * (c->width - LEFT - RIGHT);
+    double width = c->x_high - c->x_low + 2 * c->margin;
+    return LEFT + (x - c->x_low + c->margin) / (width > 0 ? width : 1) * (c->width - LEFT - RIGHT);
 }
 
 static double at_y(const chart *c, double y)
@@ -73,9 +77,9 @@ static void open_chart(string *page, const chart *c, bool share, int ticks)
         string_print(page, "<line class=grid x1=%d x2=%d y1=%.1f y2=%.1f /><text x=%d y=%.1f text-anchor=end>%.4g%s</text>", LEFT, c->width - RIGHT, at_y(c, y), at_y(c, y),
                      LEFT - 6, at_y(c, y) + 4, fabs(y) < 1e-9 * step ? 0 : share ? 100 * y : y, share ? "%" : "");
     }
-    string_print(page, "<text x=%d y=%d>%.0f</text>", LEFT, c->height - 6, c->x_low);
+    string_print(page, "<text x=%d y=%d>%.0f</text>", LEFT, c->height - 6, c->x_low + 1);   /* people count from 1 */
     if (c->x_high > c->x_low)
-        string_print(page, "<text x=%d y=%d text-anchor=end>generation %.0f</text>", c->width - RIGHT, c->height - 6, c->x_high);
+        string_print(page, "<text x=%d y=%d text-anchor=end>generation %.0f</text>", c->width - RIGHT, c->height - 6, c->x_high + 1);
 }
 
 static void add_line(string *page, const chart *c, const generations *g, const double *y, const char *class)
@@ -115,7 +119,7 @@ void report_scores(string *page, const trial *trials, size_t n, const char *metr
         return;
     generations g = list_generations(trials, n);
     bool share = low >= 0 && high <= 1;
-    chart c = {g.at[0], g.at[g.count - 1], share ? 0 : low, share ? 1 : high, 920, 320};
+    chart c = {g.at[0], g.at[g.count - 1], share ? 0 : low, share ? 1 : high, 920, 320, .margin = 0.4};
     if (!(c.y_low < c.y_high))
         c.y_high = c.y_low + 1;
     double *mean = memory_new(g.count, sizeof *mean), *best = memory_new(g.count, sizeof *best), *count = memory_new(g.count, sizeof *count);
@@ -156,7 +160,7 @@ static void add_parameter(string *page, const trial *trials, size_t n, const gen
     double *stats[3], *count = memory_new(g->count, sizeof *count);     /* least, mean, greatest */
     const json_t *low = json_object_get(entry, "low"), *high = json_object_get(entry, "high");
     const char *name = json_string_value(json_object_get(entry, "name"));
-    chart c = {g->at[0], g->at[g->count - 1], INFINITY, -INFINITY, 300, 150};
+    chart c = {g->at[0], g->at[g->count - 1], INFINITY, -INFINITY, 300, 150, .margin = 0};
     for (int k = 0; k < 3; k++)
         stats[k] = memory_new(g->count, sizeof *stats[k]);
     for (size_t i = 0; i < n; i++) {
