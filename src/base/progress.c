@@ -52,9 +52,11 @@ void progress_say(const char *format, ...)
 
 void progress_bar(const char *label, uint64_t done, uint64_t total, const char *text)
 {
-    bool terminal = isatty(STDERR_FILENO);
     double now = progress_seconds();
-    if (level == 0 || now - last_drawn < (terminal ? 0.1 : 10.0))
+    if (level == 0 || now - last_drawn < 0.1)
+        return;
+    bool terminal = isatty(STDERR_FILENO);
+    if (!terminal && now - last_drawn < 10)
         return;
     last_drawn = now;
     if (!terminal) {

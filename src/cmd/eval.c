@@ -10,6 +10,8 @@
 #include "cmd/source.h"
 #include "task/evaluator.h"
 
+#define MOST_SLOTS 65536
+
 static bool show_progress(void *context, size_t done, size_t n, const engine_stats *stats)
 {
     char text[64];
@@ -136,7 +138,9 @@ static int run(const command *self, int argc, char **argv)
     const backend *family = options_backend(&common, &err);
     if (n == 0)
         fail(&err, ERROR_USAGE, "eval needs a task: -t TASK.yml");
-    if (n == 0 || !family)
+    else if (slots < 0 || slots > MOST_SLOTS)
+        fail(&err, ERROR_USAGE, "--slots is %lld; it should be between 1 and %d", (long long)slots, MOST_SLOTS);
+    if (err.code != ERROR_NONE || !family)
         goto out;
     for (size_t i = 0; i < n; i++)
         if (!(tasks[i] = task_read(task_paths.items[i], (uint64_t)seed, &err)) || choose_questions(tasks[i], split, limit, &sets[i], &err) != 0)

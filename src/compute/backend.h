@@ -80,10 +80,6 @@ typedef struct backend {
 
     /* log(sum(exp(x))) with the maximum taken out, f64 sum in a fixed order. */
     double (*log_sum_exp)(const float *x, int64_t n);
-
-    /* 16-bit weights to f32 and back (round to nearest even), n elements, unaligned is fine. */
-    void (*widen)(enum dtype d, const void *src, float *dst, int64_t n);
-    void (*narrow)(enum dtype d, const float *src, void *dst, int64_t n);
 } backend;
 
 /* The fastest available family, or the one of that name: NULL and *err (naming --backend) when it is unknown or this CPU lacks it. */

@@ -14,19 +14,9 @@ static bool available(void)
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("fma");   /* every CPU with AVX2 has F16C */
 }
 
-static void widen(enum dtype d, const void *src, float *dst, int64_t n)
-{
-    dtype_to_f32(d, src, dst, (size_t)n);
-}
-
-static void narrow(enum dtype d, const float *src, void *dst, int64_t n)
-{
-    dtype_from_f32(d, src, dst, (size_t)n);
-}
-
 const backend backend_avx512 = {
     .name = "avx512", .available = available, .matmul = matmul, .rms_norm = rms_norm, .rope = rope, .swiglu = swiglu, .add = add,
-    .attention = attention, .argmax = argmax, .all_finite = all_finite, .log_sum_exp = log_sum_exp, .widen = widen, .narrow = narrow,
+    .attention = attention, .argmax = argmax, .all_finite = all_finite, .log_sum_exp = log_sum_exp,
 };
 
 #endif

@@ -7,7 +7,7 @@
  *
  * Few tokens (one tile): a group of rows goes through all of K, and memory is the limit. More: a block of weights,
  * ROW_BLOCK x BLOCK_K, stays in the second-level cache while tiles of tokens, which stay in the first, pass over it.
- * Either way each tile asks for its share of the weights that come next. */
+ * Either way the first tiles ask for the weights that come next. */
 #ifndef COMPUTE_KERNEL_MATMUL_H
 #define COMPUTE_KERNEL_MATMUL_H
 
@@ -192,7 +192,7 @@ static void matmul_piece(void *context, size_t piece)
             else if (n + rows < end)
                 next += rows * row_bytes - (tiles > 1 ? k * size : 0);
             else if (begin + p->stride_rows + rows <= w->n)
-                next = (const char *)w->data + (begin + p->stride_rows) * row_bytes;
+                next = (const char *)w->data + (begin + p->stride_rows) * row_bytes + (tiles > 1 ? 0 : k * size);
             matmul_tile t = {.row_bytes = row_bytes, .w = at, .ldy = p->ldy, .k = smaller(BLOCK_K, w->k - k), .first = k == 0};
             for (int64_t i = 0, m = 0; i < tiles; i++) {
                 const int64_t tokens = p->m / tiles + (i < p->m % tiles);

@@ -12,16 +12,6 @@ static bool available(void)
     return true;
 }
 
-static void widen(enum dtype d, const void *src, float *dst, int64_t n)
-{
-    dtype_to_f32(d, src, dst, (size_t)n);
-}
-
-static void narrow(enum dtype d, const float *src, void *dst, int64_t n)
-{
-    dtype_from_f32(d, src, dst, (size_t)n);
-}
-
 typedef struct product {
     const matrix *w;
     const float *x;  /* [m][k], rows ldx apart */
@@ -103,7 +93,6 @@ static void add(float *y, const float *x, int64_t n)
         y[i] += x[i];
 }
 
-/* Position p's row of one kv head in keys or values. */
 /* One kv head's part of the block that holds position p. */
 static const float *head_block(const attention_shape *s, const float *const *blocks, int64_t p, int kv_head)
 {
@@ -185,5 +174,5 @@ static double log_sum_exp(const float *x, int64_t n)
 
 const backend backend_reference = {
     .name = "reference", .available = available, .matmul = matmul, .rms_norm = rms_norm, .rope = rope, .swiglu = swiglu, .add = add,
-    .attention = attention, .argmax = argmax, .all_finite = all_finite, .log_sum_exp = log_sum_exp, .widen = widen, .narrow = narrow,
+    .attention = attention, .argmax = argmax, .all_finite = all_finite, .log_sum_exp = log_sum_exp,
 };

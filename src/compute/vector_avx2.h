@@ -12,7 +12,7 @@
 #define WIDTH 8
 #define MAX_TOKENS 5                                 /* of a tile of matmul */
 #define TILE_ROWS {0, 8, 4, 2, 2, 2}                  /* its rows for so many tokens: what the registers hold */
-#define HEADS_AT_ONCE 2                              /* of attention: 2 heads x 4 keys, or 4 vectors of values */
+#define HEADS_AT_ONCE 2                              /* of attention */
 
 typedef __m256 vec;
 typedef __m128 vec4;

@@ -11,7 +11,7 @@
 #define WIDTH 16
 #define MAX_TOKENS 6                                 /* of a tile of matmul */
 #define TILE_ROWS {0, 8, 8, 4, 4, 4, 4}              /* its rows for so many tokens: what the registers hold */
-#define HEADS_AT_ONCE 4                              /* of attention: 4 heads x 4 keys, or 4 vectors of values */
+#define HEADS_AT_ONCE 4                              /* of attention */
 
 typedef __m512 vec;
 typedef __m128 vec4;

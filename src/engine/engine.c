@@ -8,7 +8,7 @@
 #define DEFAULT_SLOTS 64
 #define SMALL_MODEL_SLOTS 8   /* a thread: their keys and values stay in the caches */
 
-/* Weights of a layer, in bytes, up to which each thread runs sequences of its own: it then reads all weights, which must
+/* Weights of a layer, and of the head, in bytes, up to which each thread runs sequences of its own: it then reads all weights, which must
  * stay cheap (they stay in the second-level cache while a layer runs), and meets no other thread. */
 #define SMALL_LAYER ((size_t)2 << 20)
 
@@ -26,6 +26,8 @@ static size_t block_bytes(const plan_block *b)
 
 static bool is_small(const plan *p)
 {
+    if (matrix_bytes(&p->head) > SMALL_LAYER)
+        return false;
     for (int h = 0; h < p->n_hops; h++) {
         size_t bytes = 0;
         for (int i = 0; i < p->hops[h].n_blocks; i++)
@@ -34,6 +36,11 @@ static bool is_small(const plan *p)
             return false;
     }
     return true;
+}
+
+int engine_slots(const plan *p, const threads *pool)
+{
+    return is_small(p) ? SMALL_MODEL_SLOTS * threads_count(pool) : DEFAULT_SLOTS;
 }
 
 engine *engine_new(const plan *p, const engine_options *options, error *err)
@@ -46,7 +53,7 @@ engine *engine_new(const plan *p, const engine_options *options, error *err)
     e->small = is_small(p);
     const int workers = e->small ? threads_count(e->options.pool) : 1;
     if (e->options.slots <= 0)
-        e->options.slots = e->small ? SMALL_MODEL_SLOTS * workers : DEFAULT_SLOTS;
+        e->options.slots = engine_slots(p, e->options.pool);
     e->workers = memory_new((size_t)workers, sizeof *e->workers);
     e->n_workers = 1;
     if (worker_open(&e->workers[0], p, e->options.backend, err) != 0) {
@@ -116,7 +123,8 @@ int engine_logits(engine *e, const int32_t *ids, size_t n, float *out, error *er
     f->pool = e->options.pool;
     job_shape shape;
     request q = {.ids = ids, .n_ids = n};
-    if (job_measure(&q, 0, &e->plan->config, true, &shape, err) != 0 || kv_size(&f->kv, shape.blocks, err) != 0)
+    if (job_measure(&q, 0, &e->plan->config, true, &shape, err) != 0 || kv_size(&f->kv, shape.blocks, err) != 0 ||
+        forward_reserve(f, PREFILL_ROWS, err) != 0)
         return -1;
     forward_positions(f, shape.positions);
     kv_table table = {0};

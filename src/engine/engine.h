@@ -86,6 +86,7 @@ int engine_logits(engine *e, const int32_t *ids, size_t n, float *out, error *er
 /* Called with each request's new text as it comes (for `generate`); set before engine_run, NULL to stop. */
 void engine_on_text(engine *e, void (*on_text)(void *context, size_t request, const char *text), void *context);
 
+int engine_slots(const plan *p, const threads *pool);   /* what slots 0 means */
 engine_stats engine_statistics(const engine *e);   /* of the last run */
 size_t engine_kv_bytes(const plan *p, size_t tokens);  /* KV memory of that many positions */
 

@@ -14,6 +14,8 @@
 #include "engine/kv.h"
 #include "model/plan.h"
 
+#define PREFILL_ROWS 512   /* rows of prompts in a step at most */
+
 /* Consecutive tokens of one sequence; its table holds all positions up to first + count (kv_extend comes before). */
 typedef struct segment {
     kv_table *table;

@@ -34,6 +34,8 @@ static int check_settings(const request *r, size_t index, bool has_tokenizer, er
         return fail(err, ERROR_USAGE, "request %zu: %d beams; 1 to %d are possible", index, r->beams, MAX_BEAMS);
     if (r->beams > 1 && r->temperature > 0)
         return fail(err, ERROR_USAGE, "request %zu: beam search does not sample; temperature must be 0", index);
+    if (r->beams > 1 && r->n_continuation > 0)
+        return fail(err, ERROR_USAGE, "request %zu: beam search does not go with the likelihood of a continuation", index);
     if (r->n_stop_strings > 0 && !has_tokenizer)
         return fail(err, ERROR_USAGE, "request %zu: stop strings need a tokenizer", index);
     return 0;

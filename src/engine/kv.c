@@ -37,14 +37,20 @@ size_t kv_block_bytes(const kv_cache *kv)
     return kv->block_floats * sizeof(float);
 }
 
+void kv_drop(kv_cache *kv)
+{
+    free(kv->memory);
+    kv->memory = NULL;
+    kv->n_blocks = kv->n_free = 0;
+}
+
 int kv_size(kv_cache *kv, int64_t n, error *err)
 {
     if (n > kv->n_blocks) {
         if (n > INT_MAX || (size_t)n > SIZE_MAX / kv_block_bytes(kv))
             return fail(err, ERROR_MEMORY, "%lld KV blocks of %zu bytes are more than can be addressed", (long long)n,
                         kv_block_bytes(kv));
-        free(kv->memory);
-        kv->n_blocks = 0;
+        kv_drop(kv);
         kv->memory = memory_try((size_t)n * kv_block_bytes(kv), "the KV cache", err);
         if (!kv->memory)
             return -1;

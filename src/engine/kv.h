@@ -44,6 +44,9 @@ size_t kv_block_bytes(const kv_cache *kv);
 /* Memory for at least n blocks, kept from run to run. No table may be alive. */
 int kv_size(kv_cache *kv, int64_t n, error *err);
 
+/* Gives the memory back until the next kv_size. */
+void kv_drop(kv_cache *kv);
+
 /* Sets n blocks aside; false where there are not so many. */
 bool kv_promise(kv_cache *kv, int64_t n);
 void kv_unpromise(kv_cache *kv, int64_t n);

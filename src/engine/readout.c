@@ -35,9 +35,7 @@ static void read_row(void *context, size_t i)
 
 void readouts_run(forward *f, readout *list, int64_t n, float *logits, int64_t logit_rows)
 {
-    int64_t rows[1024];
-    if (logit_rows > 1024)
-        logit_rows = 1024;
+    int64_t rows[PREFILL_ROWS];
     for (int64_t at = 0; at < n; at += logit_rows) {
         int64_t count = n - at < logit_rows ? n - at : logit_rows;
         for (int64_t i = 0; i < count; i++)

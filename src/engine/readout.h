@@ -19,6 +19,7 @@ typedef struct readout {
 } readout;
 
 /* logits: scratch [logit_rows][vocab]. */
+/* At most PREFILL_ROWS rows of logits at a time. */
 void readouts_run(forward *f, readout *list, int64_t n, float *logits, int64_t logit_rows);
 
 /* Takes the results into the jobs; sets their finish where they are done. */

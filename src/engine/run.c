@@ -1,6 +1,7 @@
 /* A run: what its requests need is measured, KV memory is shared out, the common prefix computed; then the workers run. */
 #include "engine/run.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #define DEFAULT_KV_BYTES ((size_t)4 << 30)
@@ -84,47 +85,73 @@ static int64_t blocks_of_largest(const run *r, size_t count)
     return sum;
 }
 
-/* How many workers, and each one's KV memory: what its slots may need, as far as the limit goes. The prefix is given up, and
- * workers are, where the largest request would not fit. */
-static int share_memory(run *r, int64_t *prefix, error *err)
+/* How many sequences may go at once. */
+static int64_t all_slots(const run *r)
 {
-    engine *e = r->e;
-    const engine_options *o = &e->options;
-    size_t block_bytes = kv_block_bytes(&e->workers[0].forward.kv), bytes = o->kv_bytes ? o->kv_bytes : DEFAULT_KV_BYTES;
-    int64_t limit = (int64_t)(bytes / block_bytes);
+    int64_t most = (int64_t)r->queue.n * r->width;
+    return r->e->options.slots < most ? r->e->options.slots : most;
+}
+
+/* The prefix is given up, and workers are, where the largest request would not fit into a worker's share of `limit` blocks. */
+static int choose_workers(run *r, int64_t limit, int64_t *prefix, error *err)
+{
+    const engine *e = r->e;
+    int64_t block_bytes = (int64_t)kv_block_bytes(&e->workers[0].forward.kv);
     if (r->blocks > limit)
         return fail(
             err, ERROR_MEMORY,
             "request %zu: may come to %lld positions%s, whose keys and values take %lld bytes; "
-            "the limit is %zu (--memory raises it)",
+            "the limit is %lld (--memory raises it)",
             r->largest, (long long)r->shapes[r->largest].positions, r->shapes[r->largest].width > 1 ? " in each beam" : "",
-            (long long)(r->blocks * (int64_t)block_bytes), bytes);
+            (long long)(r->blocks * block_bytes), (long long)(limit * block_bytes));
     if (r->blocks + kv_blocks(*prefix) > limit)
         *prefix = 0;
-    int64_t least = r->blocks + kv_blocks(*prefix), most = e->small && !e->on_text ? threads_count(o->pool) : 1;
-    most = most < o->slots ? most : o->slots;
+    int64_t least = r->blocks + kv_blocks(*prefix), most = e->small && !e->on_text ? threads_count(e->options.pool) : 1;
+    most = most < all_slots(r) ? most : all_slots(r);
     most = most < (int64_t)r->queue.n ? most : (int64_t)r->queue.n;
     r->workers = (int)(most < limit / least ? most : limit / least);
-    int slots = (o->slots + r->workers - 1) / r->workers;
-    int64_t wanted = blocks_of_largest(r, (size_t)slots) + kv_blocks(*prefix), share = limit / r->workers;
-    for (int i = 0; i < r->workers; i++) {
-        worker *w = &e->workers[i];
-        if (i >= e->n_workers) {
-            e->n_workers = i + 1;
-            if (worker_open(w, e->plan, o->backend, err) != 0)
-                return -1;
-        }
-        w->queue = &r->queue;
-        w->number = i;
-        w->slots = slots;
-        w->share = can_share(e);
-        w->words = o->tokenizer;
-        w->on_text = e->on_text;
-        w->on_text_context = e->on_text_context;
-        if (kv_size(&w->forward.kv, wanted < share ? wanted : share, err) != 0 ||
-            worker_prepare(w, slots > r->width ? slots : r->width, r->positions, err) != 0)
+    return 0;
+}
+
+static int prepare_worker(run *r, int i, int64_t prefix, int64_t share, error *err)
+{
+    engine *e = r->e;
+    worker *w = &e->workers[i];
+    if (i >= e->n_workers) {
+        if (worker_open(w, e->plan, e->options.backend, err) != 0) {
+            worker_close(w);
             return -1;
+        }
+        e->n_workers = i + 1;
     }
+    w->queue = &r->queue;
+    w->number = i;
+    w->slots = (int)(all_slots(r) / r->workers + (i < all_slots(r) % r->workers));
+    w->share = can_share(e);
+    w->words = e->options.tokenizer;
+    w->on_text = e->on_text;
+    w->on_text_context = e->on_text_context;
+    int64_t wanted = blocks_of_largest(r, (size_t)w->slots) + kv_blocks(prefix);
+    if (kv_size(&w->forward.kv, wanted < share ? wanted : share, err) != 0)
+        return -1;
+    return worker_prepare(w, w->slots > r->width ? w->slots : r->width, r->positions, err);
+}
+
+/* Workers, and each one's KV memory: what its slots may need, as far as its share of the limit goes. */
+static int prepare_workers(run *r, int64_t *prefix, error *err)
+{
+    engine *e = r->e;
+    size_t bytes = e->options.kv_bytes ? e->options.kv_bytes : DEFAULT_KV_BYTES;
+    int64_t limit = (int64_t)(bytes / kv_block_bytes(&e->workers[0].forward.kv));
+    if (choose_workers(r, limit, prefix, err) != 0)
+        return -1;
+    int64_t share = limit / r->workers;
+    for (int i = 0; i < e->n_workers; i++)   /* an earlier run's, before more is taken */
+        if (i >= r->workers || e->workers[i].forward.kv.n_blocks > share)
+            kv_drop(&e->workers[i].forward.kv);
+    for (int i = 0; i < r->workers; i++)
+        if (prepare_worker(r, i, *prefix, share, err) != 0)
+            return -1;
     return 0;
 }
 
@@ -140,7 +167,7 @@ int run_requests(engine *e, const request *requests, size_t n, answer *answers, 
     int status = measure(&r, err);
     int64_t prefix = status == 0 ? common_prefix(&r) : 0;
     if (status == 0)
-        status = share_memory(&r, &prefix, err);
+        status = prepare_workers(&r, &prefix, err);
     if (status == 0) {
         queue_open(&r.queue, r.workers);
         e->workers[0].forward.pool = e->options.pool;
@@ -154,9 +181,9 @@ int run_requests(engine *e, const request *requests, size_t n, answer *answers, 
         threads_run(e->options.pool, (size_t)r.workers, run_worker, e->workers);
         for (int i = 0; i < r.workers; i++)
             worker_end(&e->workers[i]);
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++)   /* never begun */
             if (answers[i].finish == FINISH_NONE)
-                answers[i].finish = FINISH_INTERRUPTED;
+                answers[i] = (answer){.finish = FINISH_INTERRUPTED, .min_margin = INFINITY};
         e->stats = r.queue.stats;
         queue_close(&r.queue);
     }

@@ -32,13 +32,6 @@ void seen_add(seen_tokens *s, int32_t token)
     s->list[s->count++] = token;
 }
 
-void seen_clear(seen_tokens *s)
-{
-    for (int64_t i = 0; i < s->count; i++)
-        s->bits[s->list[i] / 64] = 0;
-    s->count = 0;
-}
-
 void seen_penalise(const seen_tokens *s, float penalty, float *logits)
 {
     for (int64_t i = 0; i < s->count; i++) {

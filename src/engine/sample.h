@@ -18,7 +18,6 @@ typedef struct seen_tokens {
 void seen_open(seen_tokens *s, int64_t vocab);
 void seen_close(seen_tokens *s);
 void seen_add(seen_tokens *s, int32_t token);
-void seen_clear(seen_tokens *s);
 
 /* Logits below zero are multiplied, others divided by penalty: each seen token once. */
 void seen_penalise(const seen_tokens *s, float penalty, float *logits);

@@ -63,7 +63,7 @@ void worker_compute_prefix(worker *w, int64_t tokens)
     }
     free(ids);
     w->step.prefill_tokens += (uint64_t)tokens;
-    w->step.prefill_seconds += progress_seconds() - start;
+    w->step.prefill_seconds += (progress_seconds() - start) * q->workers;   /* all wait for it */
 }
 
 void worker_copy_prefix(worker *w, const worker *from)
@@ -165,7 +165,7 @@ static void add_live(worker *w, job *j)
 static void admit(worker *w)
 {
     const queue *q = w->queue;
-    for (;;) {
+    while (w->n_live == 0 || w->live_width < w->slots) {
         size_t index = queue_take(w->queue, w->number, fits, w);
         if (index == QUEUE_NOTHING)
             return;

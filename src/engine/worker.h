@@ -9,8 +9,6 @@
 #include "engine/queue.h"
 #include "engine/readout.h"
 
-#define PREFILL_ROWS 512   /* of a step at most */
-
 typedef struct worker {
     forward forward;
     float *logits;             /* [logit_rows][vocab], owned */

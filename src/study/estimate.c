@@ -12,7 +12,6 @@
 #include "study/session.h"
 #include "text/tokenizer.h"
 
-#define SLOTS 64                            /* sequences that the engine runs at once */
 #define KV_LIMIT ((uint64_t)4 << 30)        /* what the engine takes by itself at most */
 #define OTHER_BYTES ((uint64_t)512 << 20)   /* tokenizers, activations, questions, the program */
 #define PROBE_QUESTIONS 8
@@ -22,11 +21,13 @@
 typedef struct costs {
     double merge, prefill, step, token;     /* seconds: a merge, a question's prompt, a decode step, a decoded token */
     double tokens, longest;                 /* decoded tokens of a question: mean, most */
+    double slots;                           /* sequences that the engine runs at once */
 } costs;
 
 typedef struct sizes {
     uint64_t candidate, kv, total, available;
     uint64_t disk, disk_free;
+    int slots;                              /* sequences at once */
     size_t longest;                         /* tokens of the longest request, its answer included */
 } sizes;
 
@@ -101,14 +102,16 @@ static int count_memory(session *s, sizes *z, error *err)
                          ? longest_of(&s->held_out, tok, &p->config, &z->longest, err)
                          : -1;
         uint64_t one = engine_kv_bytes(p, z->longest);
+        z->slots = engine_slots(p, s->pool);
         tokenizer_free(tok);
         plan_free(p);
         if (status != 0)
             return -1;
-        z->kv = one * SLOTS < KV_LIMIT ? one * SLOTS : one > KV_LIMIT ? one : KV_LIMIT;
+        z->kv = one * (uint64_t)z->slots < KV_LIMIT ? one * (uint64_t)z->slots : one > KV_LIMIT ? one : KV_LIMIT;
         uint64_t rest = z->available > z->candidate + OTHER_BYTES ? z->available - z->candidate - OTHER_BYTES : 0;
         if (rest < z->kv && rest >= one)
-            s->kv_bytes = z->kv = rest;
+            z->kv = rest;
+        s->kv_bytes = z->kv;
     }
     z->total = z->candidate + z->kv + OTHER_BYTES;
     if (z->total <= z->available)
@@ -187,7 +190,7 @@ static void learn(const evaluation *one, double one_seconds, size_t one_asked, c
 
 static double question_seconds(const costs *c, double questions)
 {
-    double tokens = questions * c->tokens, steps = fmax(c->longest, tokens / SLOTS);
+    double tokens = questions * c->tokens, steps = fmax(c->longest, tokens / c->slots);
     return questions * c->prefill + steps * c->step + tokens * c->token;
 }
 
@@ -242,6 +245,7 @@ int estimate_run(session *s, error *err)
     size_t finished = 0;
     if (count_memory(s, &z, err) != 0 || count_disk(s, &z, err) != 0 || session_open_evaluator(s, err) != 0)
         return -1;
+    c.slots = z.slots ? z.slots : 1;
     int known = recall(s, &c, &finished, err);
     if (known < 0 || (known == 0 && measure(s, &c, err) != 0))
         return -1;

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "engine/engine.h"
+#include "engine/run.h"
 #include "words.h"
 
 typedef struct world {
@@ -157,6 +158,7 @@ static void test_refusals(void **state)
             "250 prompt tokens and 7 more do not fit into the model's 256 positions");
     refused(&w, (request){PROMPT, .max_new = 300, .truncate_left = true}, ERROR_USAGE, "300 more do not fit");
     /* one block of 32 positions takes 8192 bytes */
+    refused(&w, (request){PROMPT, .beams = 2, .continuation = prompt, .n_continuation = 2}, ERROR_USAGE, "beam search does not go with");
     refused(&w, (request){PROMPT, .max_new = 200, .beams = 4}, ERROR_MEMORY, "--memory");
     engine_options options = {0};
     error err = {0};
@@ -336,12 +338,42 @@ static void test_kv_bytes(void **state)
     world_free(&w);
 }
 
+static int64_t blocks_held(const engine *e)
+{
+    int64_t blocks = 0;
+    for (int i = 0; i < e->n_workers; i++)
+        blocks += e->workers[i].forward.kv.n_blocks;
+    return blocks;
+}
+
+/* One run needs nearly all memory for one worker, the next one shares it among four, and back again. */
+static void test_memory_holds_over_runs(void **state)
+{
+    (void)state;
+    const int64_t limit = 10;
+    threads *four = threads_new(4);
+    world w = world_new((tiny){0}, (engine_options){.pool = four, .slots = 32, .kv_bytes = (size_t)limit * 2 * 2 * 16 * KV_BLOCK * sizeof(float)});
+    for (int round = 0; round < 4; round++) {
+        error err = {0};
+        request requests[32];
+        answer answers[32];
+        for (int i = 0; i < 32; i++)
+            requests[i] = (request){PROMPT, .max_new = round % 2 == 0 && i == 3 ? 200 : 20};
+        assert_int_equal(engine_run(w.engine, requests, 32, answers, NULL, NULL, &err), 0);
+        assert_int_equal(answers[31].finish == FINISH_LENGTH || answers[31].finish == FINISH_STOP_TOKEN, 1);
+        assert_int_equal(w.engine->n_workers, round ? 4 : 1);
+        assert_true(blocks_held(w.engine) <= limit);
+        answers_free(answers, 32);
+    }
+    world_free(&w);
+    threads_free(four);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lengths_and_stops), cmocka_unit_test(test_text),           cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_truncation),        cmocka_unit_test(test_likelihood),     cmocka_unit_test(test_interruption),
-        cmocka_unit_test(test_not_finite),        cmocka_unit_test(test_scale_of_a_hop), cmocka_unit_test(test_kv_bytes),
-    };
+        cmocka_unit_test(test_not_finite),        cmocka_unit_test(test_scale_of_a_hop), cmocka_unit_test(test_kv_bytes), cmocka_unit_test(test_memory_holds_over_runs)};
     return cmocka_run_group_tests(tests, open_words, close_words);
 }
