@@ -246,7 +246,7 @@ static void matmul(const matrix *w, const float *x, int64_t ldx, float *y, int64
     threads_run(m * padded_k < WORTH_THREADS ? NULL : pool, (size_t)((m + MAX_TOKENS - 1) / MAX_TOKENS), arrange_tile, &arrange);
     /* Equal pieces, about four a thread to balance the load; more rows a piece waste less at its start. */
     const int64_t count = threads_count(pool), most = (w->n + 63) / 64, share = (w->n + 1023) / 1024;
-    int64_t pieces = most < 4 * count ? most : 4 * count > share ? 4 * count : (share + count - 1) / count * count;
+    int64_t pieces = count == 1 ? 1 : most < 4 * count ? most : 4 * count > share ? 4 * count : (share + count - 1) / count * count;
     const int64_t piece_rows = (w->n + pieces * 8 - 1) / (pieces * 8) * 8;
     matmul_job p = {.w = w, .x = arranged, .y = y, .padded_k = padded_k, .ldy = ldy, .m = m, .piece_rows = piece_rows, .stride_rows = piece_rows * count};
     threads_run(pool, (size_t)((w->n + piece_rows - 1) / piece_rows), matmul_piece, &p);
