@@ -180,13 +180,13 @@ json_t *question_pool_json(const question_pool *p, bool texts, error *err)
             return NULL;
         }
         json_t *entry =
-            json_pack("{s:s, s:s, s:I, s:I, s:f, s:s}", "task", s->task->name, "split", p->splits[i]->name, "asked",
+            json_pack("{s:s, s:s, s:I, s:I, s:f, s:s}", "task", s->task->name, "split", p->splits[i]->name, "questions",
                       (json_int_t)p->asked[i], "of", (json_int_t)s->count, "weight", s->weight, "questions_sha256", hex);
         if (entry && texts) {
             json_t *all = json_array();
             for (size_t k = 0; k < s->count; k++)
                 json_array_append_new(all, json_pack("{s:s, s:O}", "id", s->questions[k]->id, "fields", s->questions[k]->fields));
-            json_object_set_new(entry, "questions", all);
+            json_object_set_new(entry, "all_questions", all);
             if (s->task->splits_made)
                 json_object_set_new(entry, "split_made", json_true());
         }
