@@ -1,4 +1,4 @@
-/* What the tests of this folder share. */
+/* What the tests of base share, and those of other folders include. */
 #ifndef TESTS_UNIT_BASE_CHECK_H
 #define TESTS_UNIT_BASE_CHECK_H
 
@@ -18,6 +18,7 @@
         _fail(__FILE__, __LINE__);       \
     } while (0)
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,18 @@ static inline void remove_folder(char *folder)
     error err;
     assert_int_equal(file_remove_tree(folder, &err), 0);
     free(folder);
+}
+
+/* How many entries a folder has, hidden ones left out. */
+static inline int count_entries(const char *folder)
+{
+    int n = 0;
+    DIR *d = opendir(folder);
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d));)
+        n += e->d_name[0] != '.';
+    closedir(d);
+    return n;
 }
 
 #endif

@@ -7,17 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int count_entries(const char *folder)
-{
-    int n = 0;
-    DIR *d = opendir(folder);
-    assert_non_null(d);
-    for (struct dirent *e; (e = readdir(d));)
-        n += e->d_name[0] != '.';
-    closedir(d);
-    return n;
-}
-
 static void test_write_and_read(void **state)
 {
     (void)state;

@@ -2,41 +2,10 @@
 #ifndef TESTS_UNIT_MERGE_MODELS_H
 #define TESTS_UNIT_MERGE_MODELS_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "../base/check.h"
 
-/* cmocka's name for giving up is ours for filling an error. */
-#undef fail
-#undef fail_msg
-#define fail_msg(...)                       \
-    do {                                    \
-        print_error("ERROR: " __VA_ARGS__); \
-        print_error("\n");                  \
-        _fail(__FILE__, __LINE__);          \
-    } while (0)
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/error.h"
-#include "base/memory.h"
 #include "base/random.h"
 #include "merge/merge.h"
-
-/* The error is one line and tells each of the things named (NULL-terminated). */
-static inline void assert_tells(const error *err, enum error_code code, const char *const *things)
-{
-    if (err->code != code)
-        fail_msg("code %d, wanted %d: %s", err->code, code, err->text);
-    for (; *things; things++)
-        if (!strstr(err->text, *things))
-            fail_msg("'%s' does not tell '%s'", err->text, *things);
-}
-#define assert_error(err, code, ...) assert_tells(err, code, (const char *const[]){__VA_ARGS__, NULL})
 
 static inline double element(const tensor *t, int64_t i)
 {

@@ -145,7 +145,7 @@ static void test_an_indefinite_C_is_lifted_and_a_broken_one_refused(void **state
     assert_int_equal(cma_decompose(&s, &err), -1);
     s.C[0] = NAN;
     assert_int_equal(cma_decompose(&s, &err), -1);
-    assert_tells(&err, ERROR_NOT_FINITE, "nan");
+    assert_error(&err, ERROR_NOT_FINITE, "nan");
     cma_state_clear(&s);
 }
 

@@ -249,7 +249,7 @@ static void test_a_start_from_another_recipe(void **state)
     genome *g = made(r, &o);
     double *x = memory_new(g->count, sizeof *x);
     assert_int_equal(genome_encode(g, known, x, &err), -1);
-    assert_tells(&err, ERROR_USAGE, "'weight' for ja.weight.g0");
+    assert_error(&err, ERROR_USAGE, "'weight' for ja.weight.g0");
     recipe_set(known, -1, "weight", 5);                 /* global, beyond the upper bound */
     recipe_set_filtered(known, 0, "weight", "self_attn", .4);
     recipe_set_filtered(known, 0, "weight", NULL, .8);
@@ -266,7 +266,7 @@ static void test_a_start_from_another_recipe(void **state)
     recipe_add_model(few, "a");
     recipe_set(few, -1, "weight", 1);
     assert_int_equal(genome_encode(g, few, x, &err), -1);
-    assert_tells(&err, ERROR_USAGE, "1 models");
+    assert_error(&err, ERROR_USAGE, "1 models");
     recipe_free(few);
     recipe_free(other);
     free(x);

@@ -200,7 +200,7 @@ static void test_a_score_that_is_no_number_changes_nothing(void **state)
         error err;
         fates[2] = i < 3 ? (fate){.objective = bad[i]} : (fate){.state = FATE_PRUNED, .partial = bad[i - 3]};
         assert_int_equal(optimizer_tell(o, fates, &err), -1);
-        assert_tells(&err, ERROR_NOT_FINITE, "candidate 2 of generation 0");
+        assert_error(&err, ERROR_NOT_FINITE, "candidate 2 of generation 0");
         assert_same_state(o, same);
         fates[2] = (fate){.state = (enum fate_state)7};
         assert_int_equal(optimizer_tell(o, fates, &err), -1);
@@ -389,7 +389,7 @@ static void test_an_indefinite_C(void **state)
     memcpy(bytes + AT_C, C, sizeof C);
     sign(bytes, n);
     assert_null(optimizer_load(bytes, n, &err));
-    assert_tells(&err, ERROR_FORMAT, "C is not positive definite (pivot 1 is -3)");
+    assert_error(&err, ERROR_FORMAT, "C is not positive definite (pivot 1 is -3)");
     free(bytes);
 }
 

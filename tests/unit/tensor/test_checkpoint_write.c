@@ -28,17 +28,6 @@ static checkpoint *new_model(const char *folder)
     return c;
 }
 
-static int count_entries(const char *folder)
-{
-    int n = 0;
-    DIR *d = opendir(folder);
-    assert_non_null(d);
-    for (struct dirent *e; (e = readdir(d));)
-        n += e->d_name[0] != '.';
-    closedir(d);
-    return n;
-}
-
 static void assert_equal_tensors(const checkpoint *a, const checkpoint *b)
 {
     assert_int_equal(a->count, b->count);
