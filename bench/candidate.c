@@ -25,13 +25,15 @@ static double median(double *v, int n)
     return v[n / 2];
 }
 
-/* Multiply-adds of all matrices for one token, times two; the head only where logits are needed. */
+/* Multiply-adds of all matrices for one token, times two; the head, and what lies behind the last layer's attention, only where
+ * logits are needed. */
 static void count_flops(const plan *p, double *per_token, double *per_logit)
 {
     const model_config *c = &p->config;
+    double last = 2.0 * ((double)(c->heads * c->head_dim) * (double)c->hidden + 3.0 * (double)c->hidden * (double)c->intermediate);
     double attention = 2.0 * (double)(c->heads * c->head_dim) * (double)c->hidden + 2.0 * (double)(c->kv_heads * c->head_dim) * (double)c->hidden;
-    *per_token = 2.0 * p->n_hops * (attention + 3.0 * (double)c->hidden * (double)c->intermediate);
-    *per_logit = 2.0 * (double)c->hidden * (double)c->vocab;
+    *per_token = 2.0 * p->n_hops * (attention + 3.0 * (double)c->hidden * (double)c->intermediate) - last;
+    *per_logit = 2.0 * (double)c->hidden * (double)c->vocab + last;
 }
 
 int main(int argc, char **argv)

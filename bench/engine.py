@@ -34,6 +34,7 @@ for mode in o.modes:
     if mode == "decode:1" or mode.startswith("decode:1:"):
         share = f"{limit['gbytes_per_s']:.1f} GB/s DRAM | {x * 2 * (weights + head) / limit['gbytes_per_s'] / 1e9:.0%}"
     else:
-        flops = 2 * (weights + (0 if mode.startswith("prefill") else head))
+        last = hidden * hidden + 3 * hidden * inter   # behind the last attention only a prompt's last token goes on
+        flops = 2 * (weights - last if mode.startswith("prefill") else weights + head)
         share = f"{limit['gflops']:.0f} GFLOPS | {x * flops / limit['gflops'] / 1e9:.0%}"
     print(f"| {mode} | {x:.1f} | {y:.1f} | {x / y:.2f} | {share} |", flush=True)
