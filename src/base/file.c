@@ -182,6 +182,15 @@ int file_make_folders(const char *path, error *err)
     return status;
 }
 
+struct dirent *file_next_entry(DIR *folder)
+{
+    struct dirent *entry;
+    do
+        entry = readdir(folder);
+    while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+    return entry;
+}
+
 int file_remove_tree(const char *path, error *err)
 {
     struct stat info;
@@ -193,9 +202,7 @@ int file_remove_tree(const char *path, error *err)
     if (!folder)
         return fail_errno(err, "%s", path);
     int status = 0;
-    for (struct dirent *entry; status == 0 && (entry = readdir(folder));) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
+    for (struct dirent *entry; status == 0 && (entry = file_next_entry(folder));) {
         char *inner = file_join(path, entry->d_name);
         status = file_remove_tree(inner, err);
         free(inner);
@@ -268,9 +275,7 @@ static int sync_tree(const char *path, error *err)
     if (!folder)
         return fail_errno(err, "%s", path);
     int status = 0;
-    for (struct dirent *entry; status == 0 && (entry = readdir(folder));) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
+    for (struct dirent *entry; status == 0 && (entry = file_next_entry(folder));) {
         char *inner = file_join(path, entry->d_name);
         struct stat info;
         if (lstat(inner, &info) != 0) {

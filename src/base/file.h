@@ -3,6 +3,7 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +29,7 @@ bool file_is_folder(const char *path);
 int file_size(const char *path, uint64_t *size, error *err);
 int file_copy(const char *from, const char *to, error *err);   /* atomic like file_write */
 int file_make_folders(const char *path, error *err);           /* mkdir -p */
+struct dirent *file_next_entry(DIR *folder);                    /* readdir without . and .. */
 int file_remove_tree(const char *path, error *err);            /* rm -r of a folder; absent is fine; follows no symlinks */
 int file_sync_folder(const char *path, error *err);            /* fsync of the folder itself */
 bool file_same(const char *a, const char *b);                  /* both exist and are the same inode */

@@ -60,7 +60,6 @@ engine *engine_new(const plan *p, const engine_options *options, error *err)
         engine_free(e);
         return NULL;
     }
-    e->workers[0].forward.pool = e->options.pool;
     return e;
 }
 

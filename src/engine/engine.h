@@ -22,12 +22,14 @@
 #include "model/plan.h"
 #include "text/tokenizer.h"
 
+#define ENGINE_KV_BYTES ((size_t)4 << 30)   /* of keys and values at most, unless kv_bytes says otherwise */
+
 typedef struct engine_options {
     const backend *backend;        /* NULL: backend_best() */
     threads *pool;                 /* borrowed; NULL: this thread */
     const tokenizer *tokenizer;    /* for stop strings and answer text; may be NULL; borrowed */
     int slots;                     /* sequences at once; 0: 64, of a small model 8 a thread */
-    size_t kv_bytes;               /* memory for KV blocks; 0: what `slots` of the longest requests need, at most 4 GiB */
+    size_t kv_bytes;               /* memory for KV blocks; 0: what `slots` of the longest requests need, at most ENGINE_KV_BYTES */
     bool no_prefix_sharing;        /* compute every prompt whole */
 } engine_options;
 

@@ -102,10 +102,11 @@ static void push_block(kv_table *t, int block)
     t->block[t->n++] = block;
 }
 
-static int copy_block(kv_cache *kv, int from)
+/* A block of its own with what another holds, of this cache or of one for the same plan. */
+static int copy_block(kv_cache *kv, const kv_cache *other, int from)
 {
     int to = take_block(kv);
-    memcpy(kv_keys(kv, to, 0), kv_keys(kv, from, 0), kv_block_bytes(kv));
+    memcpy(kv_keys(kv, to, 0), kv_keys(other, from, 0), kv_block_bytes(kv));
     return to;
 }
 
@@ -126,7 +127,7 @@ void kv_extend(kv_cache *kv, kv_table *t, int64_t to)
     if (to > t->length && used != 0) {
         int *last = &t->block[t->length / KV_BLOCK];
         if (kv->references[*last] > 1) {
-            int copy = copy_block(kv, *last);
+            int copy = copy_block(kv, kv, *last);
             drop_block(kv, *last);
             *last = copy;
         }
@@ -144,17 +145,14 @@ void kv_share(kv_cache *kv, kv_table *t, const kv_table *from, int64_t positions
         push_block(t, from->block[i]);
     }
     if (positions % KV_BLOCK)
-        push_block(t, copy_block(kv, from->block[whole]));
+        push_block(t, copy_block(kv, kv, from->block[whole]));
     t->length = positions;
 }
 
 void kv_copy(kv_cache *kv, kv_table *t, const kv_cache *from, const kv_table *table)
 {
-    for (int i = 0; i < table->n; i++) {
-        int block = take_block(kv);
-        memcpy(kv_keys(kv, block, 0), kv_keys(from, table->block[i], 0), kv_block_bytes(kv));
-        push_block(t, block);
-    }
+    for (int i = 0; i < table->n; i++)
+        push_block(t, copy_block(kv, from, table->block[i]));
     t->length = table->length;
 }
 

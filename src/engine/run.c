@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define DEFAULT_KV_BYTES ((size_t)4 << 30)
 #define LEAST_PREFIX 8     /* tokens: a shorter common beginning is not worth a step of its own */
 
 typedef struct run {
@@ -16,6 +15,7 @@ typedef struct run {
     size_t largest;            /* its index */
     int width;                 /* sequences of the widest */
     int workers;
+    bool share;                /* what prompts have in common */
 } run;
 
 /* Under dynamic scaling rotations depend on each sequence's length: nothing can be shared. */
@@ -32,7 +32,7 @@ static bool can_share(const engine *e)
 static int64_t common_prefix(const run *r)
 {
     const queue *q = &r->queue;
-    if (q->n < 2 || !can_share(r->e))
+    if (q->n < 2 || !r->share)
         return 0;
     int64_t common = r->shapes[0].n_prompt - 1;
     for (size_t i = 1; i < q->n; i++) {
@@ -113,7 +113,7 @@ static int choose_workers(run *r, int64_t limit, int64_t *prefix, error *err)
     return 0;
 }
 
-static int prepare_worker(run *r, int i, int64_t prefix, int64_t share, error *err)
+static int prepare_worker(run *r, int i, int64_t blocks, error *err)
 {
     engine *e = r->e;
     worker *w = &e->workers[i];
@@ -127,12 +127,11 @@ static int prepare_worker(run *r, int i, int64_t prefix, int64_t share, error *e
     w->queue = &r->queue;
     w->number = i;
     w->slots = (int)(all_slots(r) / r->workers + (i < all_slots(r) % r->workers));
-    w->share = can_share(e);
+    w->share = r->share;
     w->words = e->options.tokenizer;
     w->on_text = e->on_text;
     w->on_text_context = e->on_text_context;
-    int64_t wanted = blocks_of_largest(r, (size_t)w->slots) + kv_blocks(prefix);
-    if (kv_size(&w->forward.kv, wanted < share ? wanted : share, err) != 0)
+    if (kv_size(&w->forward.kv, blocks, err) != 0)
         return -1;
     return worker_prepare(w, w->slots > r->width ? w->slots : r->width, r->positions, err);
 }
@@ -141,16 +140,17 @@ static int prepare_worker(run *r, int i, int64_t prefix, int64_t share, error *e
 static int prepare_workers(run *r, int64_t *prefix, error *err)
 {
     engine *e = r->e;
-    size_t bytes = e->options.kv_bytes ? e->options.kv_bytes : DEFAULT_KV_BYTES;
+    size_t bytes = e->options.kv_bytes ? e->options.kv_bytes : ENGINE_KV_BYTES;
     int64_t limit = (int64_t)(bytes / kv_block_bytes(&e->workers[0].forward.kv));
     if (choose_workers(r, limit, prefix, err) != 0)
         return -1;
-    int64_t share = limit / r->workers;
+    int64_t share = limit / r->workers, slots = (all_slots(r) + r->workers - 1) / r->workers;
+    int64_t wanted = blocks_of_largest(r, (size_t)slots) + kv_blocks(*prefix), blocks = wanted < share ? wanted : share;
     for (int i = 0; i < e->n_workers; i++)   /* an earlier run's, before more is taken */
         if (i >= r->workers || e->workers[i].forward.kv.n_blocks > share)
             kv_drop(&e->workers[i].forward.kv);
     for (int i = 0; i < r->workers; i++)
-        if (prepare_worker(r, i, *prefix, share, err) != 0)
+        if (prepare_worker(r, i, blocks, err) != 0)
             return -1;
     return 0;
 }
@@ -163,7 +163,7 @@ static void run_worker(void *context, size_t i)
 int run_requests(engine *e, const request *requests, size_t n, answer *answers, engine_progress *progress, void *context,
                  error *err)
 {
-    run r = {.e = e, .queue = {.requests = requests, .answers = answers, .n = n, .progress = progress, .context = context}};
+    run r = {.e = e, .share = can_share(e), .queue = {.requests = requests, .answers = answers, .n = n, .progress = progress, .context = context}};
     int status = measure(&r, err);
     int64_t prefix = status == 0 ? common_prefix(&r) : 0;
     if (status == 0)

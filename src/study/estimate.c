@@ -12,7 +12,6 @@
 #include "study/session.h"
 #include "text/tokenizer.h"
 
-#define KV_LIMIT ((uint64_t)4 << 30)        /* what the engine takes by itself at most */
 #define OTHER_BYTES ((uint64_t)512 << 20)   /* tokenizers, activations, questions, the program */
 #define PROBE_QUESTIONS 8
 #define BYTES_A_RESULT 400                  /* of the database: a question's score and answer */
@@ -107,7 +106,9 @@ static int count_memory(session *s, sizes *z, error *err)
         plan_free(p);
         if (status != 0)
             return -1;
-        z->kv = one * (uint64_t)z->slots < KV_LIMIT ? one * (uint64_t)z->slots : one > KV_LIMIT ? one : KV_LIMIT;
+        z->kv = one * (uint64_t)z->slots;
+        if (z->kv > ENGINE_KV_BYTES)
+            z->kv = one > ENGINE_KV_BYTES ? one : ENGINE_KV_BYTES;
         uint64_t rest = z->available > z->candidate + OTHER_BYTES ? z->available - z->candidate - OTHER_BYTES : 0;
         if (rest < z->kv && rest >= one)
             z->kv = rest;

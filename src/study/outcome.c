@@ -21,8 +21,8 @@ int outcome_check(const char *out, const char *db, bool force, error *err)
     if (!folder)
         return fail_errno(err, "%s", out);
     int status = 0;
-    for (struct dirent *entry; status == 0 && !force && (entry = readdir(folder));)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && !ours(entry->d_name))
+    for (struct dirent *entry; status == 0 && !force && (entry = file_next_entry(folder));)
+        if (!ours(entry->d_name))
             status =
                 fail(err, ERROR_USAGE, "%s: holds '%.100s' and no study; give another -o OUT, or --force", out, entry->d_name);
     closedir(folder);

@@ -141,6 +141,13 @@ static void add_row(string *page, const json_t *row, const char *winner, bool wi
     string_puts(page, "</td></tr>");
 }
 
+static void add_escaped(string *page, const char *before, const char *text, const char *after)
+{
+    string_puts(page, before);
+    report_escape(page, text);
+    string_puts(page, after);
+}
+
 static void add_table(string *page, const json_t *table)
 {
     const json_t *rows = json_object_get(table, "rows"), *item;
@@ -158,11 +165,8 @@ static void add_table(string *page, const json_t *table)
     double wins = number_of(table, "wins"), losses = number_of(table, "losses");
     if (!isnan(wins) && !isnan(losses))
         string_print(page, "<p>The winner solves <b>%.0f</b> held-out questions that no source solves, and misses <b>%.0f</b> that some source solves.</p>", wins, losses);
-    json_array_foreach(json_object_get(table, "notes"), i, item) {
-        string_puts(page, "<p>");
-        report_escape(page, json_string_value(item) ? json_string_value(item) : "");
-        string_puts(page, "</p>");
-    }
+    json_array_foreach(json_object_get(table, "notes"), i, item)
+        add_escaped(page, "<p>", json_string_value(item) ? json_string_value(item) : "", "</p>");
     string_puts(page, "</section>");
 }
 
@@ -176,20 +180,14 @@ static void add_worked(string *page, const json_t *worked)
         return;
     string_puts(page, "<section><h2>Answers side by side</h2>");
     json_array_foreach(worked, i, item) {
-        string_puts(page, "<div class=wide><table><tr><th colspan=2 class=text>");
-        report_escape(page, text_of(item, "question"));
-        string_puts(page, "<br><small>right answer: ");
-        report_escape(page, text_of(item, "gold"));
-        string_puts(page, *text_of(item, "note") ? "; " : "");
-        report_escape(page, text_of(item, "note"));
-        string_puts(page, "</small></tr>");
+        add_escaped(page, "<div class=wide><table><tr><th colspan=2 class=text>", text_of(item, "question"), "");
+        add_escaped(page, "<br><small>right answer: ", text_of(item, "gold"), *text_of(item, "note") ? "; " : "");
+        add_escaped(page, "", text_of(item, "note"), "</small></tr>");
         json_array_foreach(json_object_get(item, "answers"), k, a) {
             bool ok = json_is_true(json_object_get(a, "ok"));
             string_print(page, "<tr><td class=%s>%s&nbsp;", ok ? "ok" : "no", ok ? "&#10003;" : "&#10007;");
-            report_escape(page, text_of(a, "name"));
-            string_puts(page, "</td><td class=text>");
-            report_escape(page, text_of(a, "text"));
-            string_puts(page, "</td></tr>");
+            add_escaped(page, "", text_of(a, "name"), "</td><td class=text>");
+            add_escaped(page, "", text_of(a, "text"), "</td></tr>");
         }
         string_puts(page, "</table></div><br>");
     }
@@ -205,8 +203,7 @@ static void add_failures(string *page, const trial *trials, size_t n)
         if (failed == 1)
             string_puts(page, "<section><h2>Trials that failed</h2><table><tr><th>trial<th>generation<th>reason</tr>");
         string_print(page, "<tr><td>%lld</td><td>%u</td><td class=text>", (long long)trials[i].number, trials[i].generation);
-        report_escape(page, trials[i].reason ? trials[i].reason : "");
-        string_puts(page, "</td></tr>");
+        add_escaped(page, "", trials[i].reason ? trials[i].reason : "", "</td></tr>");
     }
     if (failed)
         string_puts(page, "</table>");
@@ -223,11 +220,8 @@ static void add_places(string *page, const json_t *places)
         return;
     string_puts(page, "<section><h2>Where everything lies</h2><table>");
     json_array_foreach(places, i, place) {
-        string_puts(page, "<tr><td>");
-        report_escape(page, text_of(place, "what"));
-        string_puts(page, "</td><td><code>");
-        report_escape(page, text_of(place, "path"));
-        string_puts(page, "</code></td></tr>");
+        add_escaped(page, "<tr><td>", text_of(place, "what"), "</td>");
+        add_escaped(page, "<td><code>", text_of(place, "path"), "</code></td></tr>");
     }
     string_puts(page, "</table></section>");
 }
@@ -274,14 +268,10 @@ static void add_value(string *page, const json_t *value, int level)
         string_puts(page, "</div>");
     } else if (json_is_string(value)) {
         bool lines = strchr(json_string_value(value), '\n') != NULL;
-        string_puts(page, lines ? "<pre>" : "<code>");
-        report_escape(page, json_string_value(value));
-        string_puts(page, lines ? "</pre>" : "</code>");
+        add_escaped(page, lines ? "<pre>" : "<code>", json_string_value(value), lines ? "</pre>" : "</code>");
     } else {
         char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
-        string_puts(page, "<code>");
-        report_escape(page, text ? text : "");
-        string_puts(page, "</code>");
+        add_escaped(page, "<code>", text ? text : "", "</code>");
         free(text);
     }
 }

@@ -49,9 +49,7 @@ static int check_output(const checkpoint *c, const char *out, const char *partia
         if (check_input(buffer_path(c->buffers[i]), out, partial, err) != 0)
             return -1;
     DIR *folder = file_exists(out) && !replace ? opendir(out) : NULL;
-    bool empty = folder != NULL;
-    for (struct dirent *entry; folder && (entry = readdir(folder));)
-        empty = empty && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
+    bool empty = folder && !file_next_entry(folder);
     if (folder)
         closedir(folder);
     if (file_exists(out) && !replace && !empty)

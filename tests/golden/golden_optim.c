@@ -207,12 +207,6 @@ static double evaluations(function *f, const optimizer_options *options, double 
     return at;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* Runs that two rows ask for (by one package and by another) are run once. */
 static double median_of(double (*f)(const double *, size_t), size_t n, double x0, double sigma, bool active, double target, size_t seeds, double limit)
 {

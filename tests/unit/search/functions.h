@@ -1,4 +1,4 @@
-/* The usual objectives of optimisers' tests, to be minimised; all are 0 at their best. */
+/* The usual objectives of optimisers' tests, to be minimised; all are 0 at their best. And qsort's order for medians of runs. */
 #ifndef TESTS_UNIT_SEARCH_FUNCTIONS_H
 #define TESTS_UNIT_SEARCH_FUNCTIONS_H
 
@@ -29,6 +29,12 @@ static inline double rosenbrock(const double *x, size_t n)
     for (size_t i = 0; i + 1 < n; i++)
         sum += 100 * (x[i + 1] - x[i] * x[i]) * (x[i + 1] - x[i] * x[i]) + (1 - x[i]) * (1 - x[i]);
     return sum;
+}
+
+static inline int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
 }
 
 #endif

@@ -64,12 +64,6 @@ static double evaluations(const char *name, const optimizer_options *options, fu
     return at;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* Median evaluations to 1e-8 of 15 seeds against the simulation of the specification, within 10 %. */
 static void test_as_fast_as_the_specification(void **state)
 {
