@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 enum yaml_kind { YAML_NULL, YAML_TEXT, YAML_LIST, YAML_MAP };
 
@@ -54,6 +55,10 @@ bool yaml_is_real(const yaml_value *v, double *out);
 
 /* `map` is a map or null, and every key of it is in `known` (NULL-terminated); else an error names the key, the line, and the nearest known name. */
 int yaml_known_keys(const yaml_value *map, const char *const *known, error *err);
+
+/* Appends a scalar that every YAML reader takes for what it is: the shortest decimal that reads back as x; text, quoted where it must be. */
+void yaml_put_real(string *s, double x);
+void yaml_put_text(string *s, const char *text);
 
 /* The entry of `known` nearest to `word` by edit distance, NULL when none is near. */
 const char *text_nearest(const char *word, const char *const *known);

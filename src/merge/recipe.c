@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "merge/method.h"
+#include "tensor/checkpoint.h"
 
 recipe *recipe_new(const char *name)
 {
@@ -155,7 +155,7 @@ static double evaluate(const recipe_value *v, double t, bool is_switch)
     return (1 - fraction) * v->gradient[low] + fraction * v->gradient[high];
 }
 
-bool recipe_real(const recipe *r, int model, const char *name, const char *tensor, double t, double *out)
+bool recipe_real(const recipe *r, int model, const char *name, const char *whose, double t, double *out)
 {
     const method *m = method_find(r->method);
     const method_parameter *declared = m ? method_parameter_find(m, name) : NULL;
@@ -163,7 +163,7 @@ bool recipe_real(const recipe *r, int model, const char *name, const char *tenso
         const recipe_parameter *p = find(level == 0 ? &r->models[model].parameters : &r->parameters, name);
         for (size_t i = 0; p && i < p->count; i++) {
             const recipe_value *v = &p->values[i];
-            if (v->filter && strcmp(v->filter, "*") != 0 && !strstr(tensor, v->filter))
+            if (v->filter && strcmp(v->filter, "*") != 0 && !strstr(whose, v->filter))
                 continue;
             *out = evaluate(v, t, declared && declared->is_bool);
             return true;
@@ -172,46 +172,7 @@ bool recipe_real(const recipe *r, int model, const char *name, const char *tenso
     return false;
 }
 
-/* ORG/NAME[@REVISION] in the local Hugging Face cache: hub/models--ORG--NAME/snapshots/COMMIT; NULL where it is not. */
-static char *cached_folder(const char *path)
-{
-    const char *slash = strchr(path, '/'), *at = strchr(path, '@');
-    if (!slash || path[0] == '.' || path[0] == '/' || strchr(slash + 1, '/') || strstr(path, "..") || (at && at < slash))
-        return NULL;
-    const char *hub = getenv("HF_HUB_CACHE"), *home = getenv("HF_HOME"), *user = getenv("HOME");
-    char *root = hub ? memory_text(hub) : home ? file_join(home, "hub") : file_join(user ? user : ".", ".cache/huggingface/hub");
-    size_t n = at ? (size_t)(at - slash - 1) : strlen(slash + 1);
-    char *name = memory_print("%s/models--%.*s--%.*s", root, (int)(slash - path), path, (int)n, slash + 1);
-    char *reference = memory_print("%s/refs/%s", name, at ? at + 1 : "main");
-    char *commit = file_exists(reference) ? file_read(reference, 4096, &n, NULL) : memory_text(at ? at + 1 : "main");
-    char *folder = NULL;
-    if (commit) {
-        commit[strcspn(commit, "\r\n")] = '\0';
-        folder = memory_print("%s/snapshots/%s", name, commit);
-        if (!commit[0] || strchr(commit, '/') || !file_is_folder(folder)) {
-            free(folder);
-            folder = NULL;
-        }
-    }
-    free(commit);
-    free(reference);
-    free(name);
-    free(root);
-    return folder;
-}
-
 char *recipe_model_folder(const recipe *r, int model)
 {
-    const char *path = r->models[model].path;
-    if (file_exists(path))
-        return memory_text(path);
-    if (r->file) {
-        char *folder = file_folder(r->file), *beside = file_join(folder, path);
-        free(folder);
-        if (file_exists(beside))
-            return beside;
-        free(beside);
-    }
-    char *cached = cached_folder(path);
-    return cached ? cached : memory_text(path);
+    return checkpoint_locate(r->models[model].path, r->file);
 }

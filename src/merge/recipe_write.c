@@ -7,67 +7,6 @@
 #include "merge/recipe.h"
 #include "tensor/dtype.h"
 
-/* The shortest decimal that reads back as x; with a point before an exponent, without which PyYAML sees text. */
-static void put_number(string *s, double x)
-{
-    char text[40];
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, x);
-        if (strtod(text, NULL) == x)
-            break;
-    }
-    char *exponent = strchr(text, 'e');
-    if (exponent && !strchr(text, '.'))
-        string_print(s, "%.*s.0%s", (int)(exponent - text), text, exponent);
-    else
-        string_puts(s, text);
-}
-
-/* U+0080 to U+009F, the line and paragraph separators, U+FEFF, U+FFFE and U+FFFF: a YAML reader breaks lines at them or refuses them. */
-static bool unprintable(const char *c)
-{
-    unsigned char a = (unsigned char)c[0], b = (unsigned char)c[1], d = b ? (unsigned char)c[2] : 0;
-    return (a == 0xc2 && b >= 0x80 && b < 0xa0) || (a == 0xe2 && b == 0x80 && (d == 0xa8 || d == 0xa9)) || (a == 0xef && b == 0xbb && d == 0xbf) ||
-           (a == 0xef && b == 0xbf && d >= 0xbe);
-}
-
-/* As an escape; returns the character's last byte. */
-static const char *put_escaped(string *s, const char *c)
-{
-    unsigned char a = (unsigned char)c[0], b = (unsigned char)c[1];
-    if (a == 0xc2) {
-        string_print(s, "\\x%02x", (unsigned)b);
-        return c + 1;
-    }
-    string_print(s, "\\u%04x", (unsigned)((a & 15) << 12 | (b & 63) << 6 | ((unsigned char)c[2] & 63)));
-    return c + 2;
-}
-
-/* Plain where no YAML reader could take it for anything but text, else in double quotes. */
-static void put_text(string *s, const char *text)
-{
-    static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./-";
-    size_t n = strlen(text);
-    bool plain = n > 5 && strspn(text, safe) == n && (strchr(text, '/') || strspn(text, "0123456789.-_eE") < n) && text[0] != '-';
-    if (plain) {
-        string_puts(s, text);
-        return;
-    }
-    string_puts(s, "\"");
-    for (const char *c = text; *c; c++) {
-        unsigned char byte = (unsigned char)*c;
-        if (byte == '"' || byte == '\\')
-            string_print(s, "\\%c", byte);
-        else if (byte < 0x20 || byte == 0x7f)
-            string_print(s, "\\x%02x", (unsigned)byte);
-        else if (unprintable(c))
-            c = put_escaped(s, c);
-        else
-            string_add(s, c, 1);
-    }
-    string_puts(s, "\"");
-}
-
 static void put_value(string *s, const recipe_value *v, bool is_bool)
 {
     if (v->n > 1)
@@ -77,7 +16,7 @@ static void put_value(string *s, const recipe_value *v, bool is_bool)
         if (is_bool)
             string_puts(s, v->gradient[i] != 0 ? "true" : "false");
         else
-            put_number(s, v->gradient[i]);
+            yaml_put_real(s, v->gradient[i]);
     }
     if (v->n > 1)
         string_puts(s, "]");
@@ -105,7 +44,7 @@ static void put_parameters(string *s, const recipe *r, const recipe_parameters *
             string_print(s, "%s  - ", indent);
             if (p->values[j].filter) {
                 string_puts(s, "filter: ");
-                put_text(s, p->values[j].filter);
+                yaml_put_text(s, p->values[j].filter);
                 string_print(s, "\n%s    ", indent);
             }
             string_puts(s, "value: ");
@@ -118,7 +57,7 @@ static void put_parameters(string *s, const recipe *r, const recipe_parameters *
 static void put_line(string *s, const char *key, const char *text)
 {
     string_print(s, "%s: ", key);
-    put_text(s, text);
+    yaml_put_text(s, text);
     string_puts(s, "\n");
 }
 
@@ -133,7 +72,7 @@ char *recipe_yaml(const recipe *r)
         if ((int)i == r->base && !r->base_listed)
             continue;
         string_puts(&s, "- model: ");
-        put_text(&s, r->models[i].path);
+        yaml_put_text(&s, r->models[i].path);
         string_puts(&s, "\n");
         put_parameters(&s, r, &r->models[i].parameters, "  ");
     }
@@ -153,7 +92,7 @@ char *recipe_yaml(const recipe *r)
         string_puts(&s, "  rescale: inverse_density\n");
     if (r->config_from >= 0) {
         string_puts(&s, "  config_from: ");
-        put_text(&s, r->models[r->config_from].path);
+        yaml_put_text(&s, r->models[r->config_from].path);
         string_puts(&s, "\n");
     }
     return s.text;

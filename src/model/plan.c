@@ -102,9 +102,18 @@ static int bind_mlp(const builder *b, const architecture *a, const model_config 
                        &block->mlp.down_bias);
 }
 
-static int bind_ends(const builder *b, const architecture *a, plan *p)
+static int bind_hop(const builder *b, const model_config *c, int source, int layer, double scale, plan_hop *out)
+{
+    const architecture *a = architecture_find(c->type, NULL);
+    *out = (plan_hop){.source = source, .layer = layer, .scale = (float)scale, .config = c, .n_blocks = 2};
+    out->blocks = memory_new(2, sizeof *out->blocks);
+    return bind_attention(b, a, c, layer, &out->blocks[0]) == 0 ? bind_mlp(b, a, c, layer, &out->blocks[1]) : -1;
+}
+
+static int bind_ends(const builder *b, plan *p)
 {
     const model_config *c = &p->config;
+    const architecture *a = architecture_find(c->type, NULL);
     char *name = layer_name(b, a->embedding, 0);
     p->embedding = find(b, name, c->vocab, c->hidden);
     free(name);
@@ -117,41 +126,84 @@ static int bind_ends(const builder *b, const architecture *a, plan *p)
     return bind_matrix(b, layer_name(b, a->head, 0), c->vocab, c->hidden, false, &p->head, NULL);
 }
 
-plan *plan_build(const checkpoint *c, error *err)
+static int read_config(const checkpoint *c, model_config *out, error *err)
 {
-    if (!c->config) {
-        fail(err, ERROR_FORMAT, "%s: has no config.json", c->name);
-        return NULL;
-    }
-    builder b = {.checkpoint = c,
-                 .prefix = checkpoint_find(c, NESTED_PREFIX "model.embed_tokens.weight") ? NESTED_PREFIX : "",
-                 .err = err};
-    plan *p = memory_new(1, sizeof *p);
+    if (!c->config)
+        return fail(err, ERROR_FORMAT, "%s: has no config.json", c->name);
     char *name = memory_print("%s: config.json", c->name);
-    if (config_read(c->config, name, &p->config, err) != 0 ||
-        (c->folder && config_read_generation(c->folder, &p->config, err) != 0))
-        goto failed;
-    const architecture *a = architecture_find(p->config.type, NULL);
-    if (bind_ends(&b, a, p) != 0)
-        goto failed;
-    p->hops = memory_new((size_t)p->config.layers, sizeof *p->hops);
-    for (int layer = 0; layer < (int)p->config.layers; layer++) {
-        plan_hop *hop = &p->hops[p->n_hops++];
-        *hop = (plan_hop){.layer = layer, .scale = 1, .config = &p->config, .n_blocks = 2};
-        hop->blocks = memory_new(2, sizeof *hop->blocks);
-        if (bind_attention(&b, a, &p->config, layer, &hop->blocks[0]) != 0 ||
-            bind_mlp(&b, a, &p->config, layer, &hop->blocks[1]) != 0)
+    int status = config_read(c->config, name, out, err);
+    free(name);
+    return status == 0 && c->folder ? config_read_generation(c->folder, out, err) : status;
+}
+
+static builder builder_for(const checkpoint *c, error *err)
+{
+    return (builder){.checkpoint = c,
+                     .prefix = checkpoint_find(c, NESTED_PREFIX "model.embed_tokens.weight") ? NESTED_PREFIX : "",
+                     .err = err};
+}
+
+/* A hop must be a layer that is there, of a model as wide as the first. */
+static int check_hop(const plan *p, const checkpoint *const *checkpoints, const layer_path *way, size_t i, error *err)
+{
+    const path_hop *h = &way->hops[i];
+    const model_config *c = &p->configs[h->source];
+    const char *name = way->sources[h->source].name;
+    if (c->hidden != p->config.hidden)
+        return fail(err, ERROR_FORMAT, "%s: hidden_size %lld where %s has %lld: no path leads through both", checkpoints[h->source]->name,
+                    (long long)c->hidden, checkpoints[0]->name, (long long)p->config.hidden);
+    if (h->layer < 0 || h->layer >= c->layers)
+        return fail(err, ERROR_USAGE, "hop %zu: layer %d of '%s', which has layers 0 to %lld", i, h->layer, name, (long long)c->layers - 1);
+    return 0;
+}
+
+plan *plan_build_path(const checkpoint *const *checkpoints, const layer_path *way, error *err)
+{
+    plan *p = memory_new(1, sizeof *p);
+    p->configs = memory_new(way->n_sources, sizeof *p->configs);
+    p->n_configs = way->n_sources;
+    for (size_t i = 0; i < way->n_sources; i++)
+        if (read_config(checkpoints[i], &p->configs[i], err) != 0)
             goto failed;
+    p->config = p->configs[0];
+    builder first = builder_for(checkpoints[0], err);
+    if (bind_ends(&first, p) != 0)
+        goto failed;
+    p->hops = memory_new(way->n_hops, sizeof *p->hops);
+    for (size_t i = 0; i < way->n_hops; i++) {
+        const path_hop *h = &way->hops[i];
+        if (check_hop(p, checkpoints, way, i, err) != 0)
+            goto failed;
+        model_config *c = &p->configs[h->source];
+        builder b = builder_for(checkpoints[h->source], err);
+        if (bind_hop(&b, c, h->source, h->layer, h->scale, &p->hops[p->n_hops++]) != 0)
+            goto failed;
+        if (config_position_limit(c) < config_position_limit(&p->config)) {     /* which the kind of RoPE decides too */
+            p->config.max_positions = c->max_positions;
+            p->config.rope = c->rope;
+        }
     }
     plan_refresh(p);
-    if (checkpoint_check(c, err) != 0)
-        goto failed;
-    free(name);
+    for (size_t i = 0; i < way->n_sources; i++)
+        if (checkpoint_check(checkpoints[i], err) != 0)
+            goto failed;
     return p;
 failed:
-    free(name);
     plan_free(p);
     return NULL;
+}
+
+plan *plan_build(const checkpoint *c, error *err)
+{
+    model_config config;
+    if (read_config(c, &config, err) != 0)
+        return NULL;
+    layer_path *whole = path_new();
+    path_add_source(whole, c->name, c->name);
+    path_add_layers(whole, 0, 0, (int)config.layers);
+    plan *p = plan_build_path(&c, whole, err);
+    path_free(whole);
+    return p;
 }
 
 /* Calls `each` for every vector of a block that may be there. */
@@ -202,5 +254,6 @@ void plan_free(plan *p)
     for (int h = 0; h < p->n_hops; h++)
         free(p->hops[h].blocks);
     free(p->hops);
+    free(p->configs);
     free(p);
 }

@@ -1,9 +1,10 @@
 /* A plan: a path of layers bound to tensors, which is what the engine runs.
  *
- *     plan *p = plan_build(checkpoint, err);         // the path 0..L-1 with scale 1
+ *     plan *p = plan_build(checkpoint, err);                 // the path 0..L-1 with scale 1
+ *     plan *q = plan_build_path(checkpoints, path, err);     // hops through the layers of several models
  *     plan_free(p);
  *
- * A plan borrows the checkpoint's weights: matrices point straight at the stored bytes. Vectors (norms,
+ * A plan borrows the checkpoints' weights, a repeated layer's once: matrices point straight at the stored bytes. Vectors (norms,
  * biases) are kept widened to f32; after the weights have been overwritten in place by another
  * candidate, plan_refresh reads them again. */
 #ifndef MODEL_PLAN_H
@@ -12,6 +13,7 @@
 #include "base/error.h"
 #include "compute/backend.h"
 #include "model/config.h"
+#include "model/path.h"
 #include "tensor/checkpoint.h"
 
 enum block_kind { BLOCK_ATTENTION, BLOCK_MLP };
@@ -40,7 +42,9 @@ typedef struct plan_hop {
 } plan_hop;
 
 typedef struct plan {
-    model_config config;            /* the model whose embeddings, final norm and head are used */
+    model_config config;            /* the model whose embeddings, final norm and head are used; of the models on the path the least positions */
+    model_config *configs;          /* [n_configs] one a source; owned */
+    size_t n_configs;
     const tensor *embedding;        /* [vocab][hidden]; borrowed */
     plan_vector final_norm;
     matrix head;                    /* [vocab][hidden] */
@@ -51,6 +55,10 @@ typedef struct plan {
 /* Every tensor must be there with the shape the config implies: errors name tensor, both shapes. Unused tensors are
  * left alone (rotary inv_freq buffers, vision towers). The checkpoint must have its config and must outlive the plan. */
 plan *plan_build(const checkpoint *c, error *err);
+
+/* checkpoints [way->n_sources]. Each hop runs with its own model's heads, intermediate size, RoPE and window; the models need
+ * the same hidden size only. A layer that a model does not have, another hidden size: errors that name hop and model. */
+plan *plan_build_path(const checkpoint *const *checkpoints, const layer_path *way, error *err);
 void plan_refresh(plan *p);
 void plan_free(plan *p);
 

@@ -34,6 +34,11 @@ typedef struct checkpoint {
 /* A model folder, or one .safetensors file (then config is NULL unless config.json lies beside it). */
 checkpoint *checkpoint_open(const char *path, error *err);
 void checkpoint_free(checkpoint *c);
+
+/* Where a model lies that `file` (a recipe, a path; NULL: none) names: as it is, else beside the file, else ORG/NAME[@REVISION] in the
+ * local Hugging Face cache, else as it is, for a message. free() it. */
+char *checkpoint_locate(const char *path, const char *file);
+
 const tensor *checkpoint_find(const checkpoint *c, const char *name);   /* borrowed; NULL when absent */
 int checkpoint_check(const checkpoint *c, error *err);                  /* buffer_check of every buffer */
 int checkpoint_sort(checkpoint *c, error *err);                         /* items by name; the same name twice is an error */

@@ -1,7 +1,7 @@
 /* DIR/engine/CASE: a checkpoint, prompts, and what transformers computes with them (the README of those files tells how).
  * Logits within 1e-4, tokens exactly, log-likelihoods within 1e-4, beam scores within 1e-5, for f32 weights and for the
  * same rounded to bf16, with every kernel family of this CPU or the forced one. All requests of a case run in one batch. */
-#include "golden.h"
+#include "golden_answers.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -15,7 +15,6 @@
 #include "engine/engine.h"
 #include "model/architecture.h"
 
-#define LOGIT_TOLERANCE 1e-4
 #define LOGLIK_TOLERANCE 1e-4
 #define SCORE_TOLERANCE 1e-5
 #define MAX_REQUESTS 512
@@ -143,19 +142,6 @@ static void collect(test *t, const char *which)
     }
 }
 
-static bool same_tokens(const char *name, const char *what, const json_t *expected, const int32_t *got, size_t n)
-{
-    size_t m = json_array_size(expected);
-    for (size_t i = 0; i < n || i < m; i++) {
-        long want = i < m ? (long)json_integer_value(json_array_get(expected, i)) : -1, have = i < n ? got[i] : -1;
-        if (want != have) {
-            golden_mismatch(name, "%s: token %zu is %ld, expected %ld", what, i, have, want);
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool close_to(const char *name, const char *what, double have, double want, double tolerance)
 {
     if (fabs(have - want) <= tolerance)
@@ -174,48 +160,18 @@ static bool compare(const char *name, const char *what, const check *c, const an
         return false;
     }
     if (!c->beam)
-        return same_tokens(name, what, c->expected, a->tokens, a->n_tokens);
+        return golden_same_tokens(name, what, c->expected, a->tokens, a->n_tokens);
     if ((size_t)a->n_beams != json_array_size(c->expected)) {
         golden_mismatch(name, "%s: %d hypotheses, expected %zu", what, a->n_beams, json_array_size(c->expected));
         return false;
     }
     for (int i = 0; i < a->n_beams; i++) {
         const json_t *h = json_array_get(c->expected, (size_t)i);
-        if (!same_tokens(name, what, json_object_get(h, "tokens"), a->beams[i].tokens, a->beams[i].n) ||
+        if (!golden_same_tokens(name, what, json_object_get(h, "tokens"), a->beams[i].tokens, a->beams[i].n) ||
             !close_to(name, what, a->beams[i].score, json_number_value(json_object_get(h, "score")), SCORE_TOLERANCE))
             return false;
     }
     return true;
-}
-
-static bool compare_logits(test *t, engine *e, const char *what, const int32_t *ids, size_t n, int64_t vocab,
-                           const tensor *expected, error *err)
-{
-    /* a vector: of the last position alone */
-    int64_t rows = expected->rank == 1 ? 1 : expected->shape[0];
-    if (expected->dtype != DTYPE_F32 || tensor_count(expected) != rows * vocab || rows > (int64_t)n) {
-        golden_mismatch(t->name, "%s: the file's logits have another shape", what);
-        return false;
-    }
-    float *out = memory_new(n * (size_t)vocab, sizeof *out), *want = memory_new((size_t)(rows * vocab), sizeof *want);
-    bool good = engine_logits(e, ids, n, out, err) == 0;
-    if (!good)
-        golden_mismatch(t->name, "%s: %s", what, err->text);
-    memcpy(want, expected->data, (size_t)(rows * vocab) * sizeof *want);
-    const float *have = out + ((int64_t)n - rows) * vocab;
-    int64_t worst = 0;
-    for (int64_t i = 0; good && i < rows * vocab; i++)
-        if (!(fabsf(have[i] - want[i]) <= fabsf(have[worst] - want[worst])))
-            worst = i;
-    if (good && !(fabsf(have[worst] - want[worst]) <= LOGIT_TOLERANCE)) {
-        golden_mismatch(t->name, "%s: position %lld, token %lld: logit %.9g, expected %.9g, tolerance %g", what,
-                        (long long)(worst / vocab), (long long)(worst % vocab), (double)have[worst], (double)want[worst],
-                        LOGIT_TOLERANCE);
-        good = false;
-    }
-    free(out);
-    free(want);
-    return good;
 }
 
 static void run_logits(test *t, engine *e, const plan *p, const char *which, const char *family)
@@ -230,7 +186,7 @@ static void run_logits(test *t, engine *e, const plan *p, const char *which, con
         snprintf(what, sizeof what, "%s %s", family, name);
         const tensor *expected = checkpoint_find(t->expected, name);
         if (expected)
-            count(t, false, compare_logits(t, e, what, ids, n, p->config.vocab, expected, &err));
+            count(t, false, golden_same_logits(t->name, e, what, ids, n, p->config.vocab, expected, &err));
     }
     const tensor *story = t->expected && strcmp(which, "f32") == 0 ? checkpoint_find(t->expected, "story0.logits.last") : NULL;
     if (t->plain && story) {
@@ -240,7 +196,7 @@ static void run_logits(test *t, engine *e, const plan *p, const char *which, con
         for (; n < 128 && n <= json_array_size(json_object_get(first, "new")); n++)
             ids[n] = (int32_t)json_integer_value(json_array_get(json_object_get(first, "new"), n - 1));
         snprintf(what, sizeof what, "%s story logits", family);
-        count(t, false, compare_logits(t, e, what, ids, n, p->config.vocab, story, &err));
+        count(t, false, golden_same_logits(t->name, e, what, ids, n, p->config.vocab, story, &err));
     }
 }
 
@@ -268,32 +224,13 @@ static void run_family(test *t, const plan *p, const char *which, const backend 
     engine_free(e);
 }
 
-/* Where only f32 weights were saved (in shards): the same rounded to bf16. */
-static checkpoint *rounded(const checkpoint *c, error *err)
-{
-    checkpoint_item *items = memory_new(c->count, sizeof *items);
-    memcpy(items, c->items, c->count * sizeof *items);
-    for (size_t i = 0; i < c->count; i++)
-        items[i].tensor.dtype = DTYPE_BF16;
-    checkpoint *out = checkpoint_new(c->name, c->folder, c->config, items, c->count, err);
-    for (size_t i = 0; out && i < c->count; i++) {
-        size_t n = (size_t)tensor_count(&c->items[i].tensor);
-        float *wide = memory_new(n, sizeof *wide);
-        dtype_to_f32(c->items[i].tensor.dtype, c->items[i].tensor.data, wide, n);
-        dtype_from_f32(DTYPE_BF16, wide, out->items[i].tensor.data, n);
-        free(wide);
-    }
-    free(items);
-    return out;
-}
-
 static checkpoint *open_weights(const test *t, const char *which, error *err)
 {
     char *plain = file_join(t->folder, "model"), *bf16 = file_join(t->folder, "model_bf16");
     bool round = strcmp(which, "bf16w") == 0 && !file_is_folder(bf16);
     checkpoint *c = checkpoint_open(strcmp(which, "bf16w") == 0 && !round ? bf16 : plain, err);
     if (c && round) {
-        checkpoint *narrow = rounded(c, err);
+        checkpoint *narrow = golden_rounded(c, err);
         checkpoint_free(c);
         c = narrow;
     }
@@ -381,15 +318,17 @@ static void run_case(const golden_context *context, const char *folder, const ch
         count(t, !t->plain, false);
         goto report;
     }
+    if (json_object_get(t->golden, "paths")) {
+        golden_layer_path(context, t->name, t->folder, t->golden);
+        goto done;
+    }
     const json_t *results = json_object_get(t->golden, "results");
     const char *type = json_string_value(json_object_get(t->golden, "model_type"));
     if (!results || !type || !architecture_find(type, NULL)) {
         if (!context->quiet)
-            golden_mismatch(t->name, "not supported: %s; known are %s", type ? type : "paths of layers", architecture_list());
+            golden_mismatch(t->name, "not supported: %s; known are %s", type ? type : "a case without results", architecture_list());
         count_unsupported(t, "f32");
         count_unsupported(t, "bf16w");
-        const json_t *prompts = json_object_get(t->golden, "prompts"), *paths = json_object_get(t->golden, "paths");
-        t->plain_tally.unsupported += (int)(json_array_size(prompts) * json_object_size(paths));
         goto report;
     }
     t->expected = file_exists(logits) ? checkpoint_open(logits, &err) : NULL;

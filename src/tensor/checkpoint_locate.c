@@ -1,0 +1,49 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "tensor/checkpoint.h"
+
+/* ORG/NAME[@REVISION] in the local Hugging Face cache: hub/models--ORG--NAME/snapshots/COMMIT; NULL where it is not. */
+static char *cached_folder(const char *path)
+{
+    const char *slash = strchr(path, '/'), *at = strchr(path, '@');
+    if (!slash || path[0] == '.' || path[0] == '/' || strchr(slash + 1, '/') || strstr(path, "..") || (at && at < slash))
+        return NULL;
+    const char *hub = getenv("HF_HUB_CACHE"), *home = getenv("HF_HOME"), *user = getenv("HOME");
+    char *root = hub ? memory_text(hub) : home ? file_join(home, "hub") : file_join(user ? user : ".", ".cache/huggingface/hub");
+    size_t n = at ? (size_t)(at - slash - 1) : strlen(slash + 1);
+    char *name = memory_print("%s/models--%.*s--%.*s", root, (int)(slash - path), path, (int)n, slash + 1);
+    char *reference = memory_print("%s/refs/%s", name, at ? at + 1 : "main");
+    char *commit = file_exists(reference) ? file_read(reference, 4096, &n, NULL) : memory_text(at ? at + 1 : "main");
+    char *folder = NULL;
+    if (commit) {
+        commit[strcspn(commit, "\r\n")] = '\0';
+        folder = memory_print("%s/snapshots/%s", name, commit);
+        if (!commit[0] || strchr(commit, '/') || !file_is_folder(folder)) {
+            free(folder);
+            folder = NULL;
+        }
+    }
+    free(commit);
+    free(reference);
+    free(name);
+    free(root);
+    return folder;
+}
+
+char *checkpoint_locate(const char *path, const char *file)
+{
+    if (file_exists(path))
+        return memory_text(path);
+    if (file) {
+        char *folder = file_folder(file), *beside = file_join(folder, path);
+        free(folder);
+        if (file_exists(beside))
+            return beside;
+        free(beside);
+    }
+    char *cached = cached_folder(path);
+    return cached ? cached : memory_text(path);
+}
