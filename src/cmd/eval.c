@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "cmd/options.h"
-#include "cmd/source.h"
+#include "study/source.h"
 #include "task/evaluator.h"
 
 #define MOST_SLOTS 65536
@@ -131,7 +131,7 @@ static int run(const command *self, int argc, char **argv)
     size_t n = task_paths.count;
     task **tasks = memory_new(n, sizeof *tasks);
     question_set *sets = memory_new(n, sizeof *sets);
-    checkpoint *model = NULL;
+    source model = {0};
     evaluator *judge = NULL;
     evaluation done = {0};
     double began = progress_seconds();
@@ -145,15 +145,15 @@ static int run(const command *self, int argc, char **argv)
     for (size_t i = 0; i < n; i++)
         if (!(tasks[i] = task_read(task_paths.items[i], (uint64_t)seed, &err)) || choose_questions(tasks[i], split, limit, &sets[i], &err) != 0)
             goto out;
-    model = source_open(words[0], pool, &err);
-    if (!model)
+    if (source_open(words[0], pool, &model, &err) != 0)
         goto out;
+    lineup candidate = source_lineup(&model);
     judge = evaluator_new(&(evaluator_options){.backend = family, .pool = pool, .slots = (int)slots, .kv_bytes = common.memory, .no_prefix_sharing = no_sharing,
                                                .check_finite = true, .progress = show_progress, .progress_context = &began}, &err);
     if (!judge)
         goto out;
     began = progress_seconds();
-    if (judge->run(judge, model, sets, n, &done, &err) != 0)
+    if (judge->run(judge, &candidate, sets, n, &done, &err) != 0)
         goto out;
     progress_clear();
     if (done.outcome != OUTCOME_COMPLETE) {
@@ -167,7 +167,7 @@ static int run(const command *self, int argc, char **argv)
 out:
     evaluation_free(&done);
     evaluator_free(judge);
-    checkpoint_free(model);
+    source_close(&model);
     for (size_t i = 0; i < n; i++)
         task_free(tasks[i]);
     free(tasks);
@@ -178,6 +178,6 @@ out:
 }
 
 const command command_eval = {
-    "eval", "MODEL -t TASK.yml", "Score a model (a folder, or a recipe merged in memory) on tasks, with 95 % intervals.",
+    "eval", "MODEL -t TASK.yml", "Score a model (a folder, a recipe merged in memory, a path, or STUDY.db@TRIAL) on tasks, with 95 % intervals.",
     "  merganser eval miniature/models/ja -t recipes/tasks/mini-math-ja.yml --answers ja.jsonl\n", run,
 };

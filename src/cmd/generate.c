@@ -6,8 +6,8 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "cmd/options.h"
-#include "cmd/source.h"
 #include "engine/engine.h"
+#include "study/source.h"
 
 static char *read_stdin(void)
 {
@@ -73,16 +73,23 @@ static int run(const command *self, int argc, char **argv)
     int status = -1;
     threads *pool = options_pool(&common);
     char *text = prompt ? memory_text(prompt) : read_stdin();
-    checkpoint *model = NULL;
+    source model = {0};
     plan *p = NULL;
     tokenizer *t = NULL;
     engine *e = NULL;
     token_list ids = {0};
     answer result = {0};
     const backend *family = options_backend(&common, &err);
-    if (!family || !(model = source_open(words[0], pool, &err)) || checkpoint_check_finite(model, pool, &err) != 0 || !(p = plan_build(model, &err)))
+    if (!family || source_open(words[0], pool, &model, &err) != 0)
         goto done;
-    if (!model->folder || !(t = tokenizer_open(model->folder, &err)))
+    for (size_t i = 0; i < model.n_models; i++)
+        if (checkpoint_check_finite(model.models[i], pool, &err) != 0)
+            goto done;
+    lineup l = source_lineup(&model);
+    const char *folder = model.models[0]->folder;
+    if (!folder)
+        fail(&err, ERROR_USAGE, "%s: is no folder with a tokenizer", words[0]);
+    if (!folder || !(p = lineup_plan(&l, &err)) || !(t = tokenizer_open(folder, &err)))
         goto done;
     if (tokenizer_encode(t, text, strlen(text), true, &ids, &err) != 0)
         goto done;
@@ -112,7 +119,7 @@ done:
     engine_free(e);
     tokenizer_free(t);
     plan_free(p);
-    checkpoint_free(model);
+    source_close(&model);
     threads_free(pool);
     free(stops.items);
     free(text);
@@ -120,6 +127,6 @@ done:
 }
 
 const command command_generate = {
-    "generate", "MODEL", "Let a model (a folder, or a recipe merged in memory) continue a prompt.",
+    "generate", "MODEL", "Let a model (a folder, a recipe merged in memory, a path, or STUDY.db@TRIAL) continue a prompt.",
     "  merganser generate miniature/models/ja -p '3 + 4 = ' --max-new 20\n", run,
 };

@@ -7,9 +7,13 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "cmd/options.h"
+#include "merge/fold.h"
 #include "model/architecture.h"
 #include "model/config.h"
+#include "study/path_drawing.h"
 #include "study/run.h"
+#include "study/source.h"
+#include "study/terminal.h"
 #include "tensor/checkpoint.h"
 #include "text/tokenizer.h"
 
@@ -58,21 +62,18 @@ static void print_json(const checkpoint *c)
     json_decref(object);
 }
 
-static int inspect_model(const char *path, bool json, bool all, error *err)
+/* Of a checkpoint that was opened (c). */
+static int inspect_model(const char *name, const checkpoint *c, bool json, bool all, error *err)
 {
-    checkpoint *c = checkpoint_open(path, err);
-    if (!c)
-        return -1;
     if (json) {
         print_json(c);
-        checkpoint_free(c);
         return 0;
     }
     char size[32], shape[128];
     uint64_t parameters = 0;
     for (size_t i = 0; i < c->count; i++)
         parameters += (uint64_t)tensor_count(&c->items[i].tensor);
-    printf("%s: %zu tensors, %.1f M parameters, %s\n", path, c->count, 1e-6 * (double)parameters, progress_bytes(size, (double)checkpoint_bytes(c)));
+    printf("%s: %zu tensors, %.1f M parameters, %s\n", name, c->count, 1e-6 * (double)parameters, progress_bytes(size, (double)checkpoint_bytes(c)));
     print_config(c);
     print_tokenizer(c);
     size_t shown = all || c->count <= 24 ? c->count : 16;
@@ -82,8 +83,140 @@ static int inspect_model(const char *path, bool json, bool all, error *err)
     }
     if (shown < c->count)
         printf("  and %zu more (--all lists them)\n", c->count - shown);
-    int status = checkpoint_check(c, err);
-    checkpoint_free(c);
+    return checkpoint_check(c, err);
+}
+
+/* ---- paths */
+
+typedef struct weight { const void *data; uint64_t count, bytes; } weight;
+typedef struct weights { weight *items; size_t n; } weights;
+typedef struct weight_sum { uint64_t parameters, bytes; } weight_sum;
+
+static void add_matrix(weights *w, const matrix *m)
+{
+    uint64_t count = (uint64_t)(m->n * m->k);
+    w->items = memory_grow(w->items, w->n + 1, sizeof *w->items);
+    w->items[w->n++] = (weight){m->data, count, count * dtype_size(m->dtype)};
+}
+
+static void add_vector(weights *w, const plan_vector *v)
+{
+    if (!v->source)
+        return;
+    w->items = memory_grow(w->items, w->n + 1, sizeof *w->items);
+    w->items[w->n++] = (weight){v->source->data, (uint64_t)v->n, tensor_bytes(v->source)};
+}
+
+static void add_block(weights *w, const plan_block *b)
+{
+    add_vector(w, &b->norm);
+    if (b->kind == BLOCK_ATTENTION) {
+        const matrix *const m[] = {&b->attention.q, &b->attention.k, &b->attention.v, &b->attention.o};
+        const plan_vector *const v[] = {&b->attention.q_bias, &b->attention.k_bias, &b->attention.v_bias, &b->attention.o_bias};
+        for (int i = 0; i < 4; i++) {
+            add_matrix(w, m[i]);
+            add_vector(w, v[i]);
+        }
+    } else {
+        const matrix *const m[] = {&b->mlp.gate, &b->mlp.up, &b->mlp.down};
+        const plan_vector *const v[] = {&b->mlp.gate_bias, &b->mlp.up_bias, &b->mlp.down_bias};
+        for (int i = 0; i < 3; i++) {
+            add_matrix(w, m[i]);
+            add_vector(w, v[i]);
+        }
+    }
+}
+
+static int by_place(const void *a, const void *b)
+{
+    uintptr_t x = (uintptr_t)((const weight *)a)->data, y = (uintptr_t)((const weight *)b)->data;
+    return x < y ? -1 : x > y;
+}
+
+/* What a plan runs through: every stored weight once, as it is mapped, or every hop's, as a model of its own would have them. */
+static weight_sum sum_weights(const plan *p, bool once)
+{
+    weights w = {0};
+    weight_sum sum = {0};
+    matrix embedding = {.data = p->embedding->data, .dtype = p->embedding->dtype, .n = p->embedding->shape[0], .k = p->embedding->shape[1]};
+    add_matrix(&w, &embedding);
+    if (p->head.data != p->embedding->data || (!once && p->hops[0].scale != 1))     /* embeddings that are scaled no longer serve as head */
+        add_matrix(&w, &p->head);
+    add_vector(&w, &p->final_norm);
+    for (int h = 0; h < p->n_hops; h++)
+        for (int k = 0; k < p->hops[h].n_blocks; k++)
+            add_block(&w, &p->hops[h].blocks[k]);
+    if (once)
+        qsort(w.items, w.n, sizeof *w.items, by_place);
+    for (size_t i = 0; i < w.n; i++) {
+        if (once && i > 0 && w.items[i].data == w.items[i - 1].data)
+            continue;
+        sum.parameters += w.items[i].count;
+        sum.bytes += w.items[i].bytes;
+    }
+    free(w.items);
+    return sum;
+}
+
+static void print_path_json(const char *name, const layer_path *p, const int *layers, weight_sum mapped, const error *folding)
+{
+    json_t *sources = json_array(), *hops = json_array();
+    path_facts f = path_facts_new(p);
+    for (size_t i = 0; i < p->n_sources; i++)
+        json_array_append_new(sources, json_pack("{s:s, s:s, s:i, s:I, s:I}", "name", p->sources[i].name, "model", p->sources[i].model, "layers", layers[i], "distinct_layers",
+                                                 (json_int_t)f.distinct[i], "hops", (json_int_t)f.hops[i]));
+    for (size_t i = 0; i < p->n_hops; i++)
+        json_array_append_new(hops, json_pack("[s, i, f]", p->sources[p->hops[i].source].name, p->hops[i].layer, p->hops[i].scale));
+    bool folds = folding->code == ERROR_NONE;
+    json_t *object = json_pack("{s:s, s:o, s:o, s:I, s:I, s:I, s:b, s:s?}", "path", name, "sources", sources, "hops", hops, "distinct_layers",
+                               (json_int_t)(p->n_hops - f.repeats), "parameters", (json_int_t)mapped.parameters, "bytes", (json_int_t)mapped.bytes, "folds", folds,
+                               "why_not", folds ? NULL : folding->text);
+    json_dumpf(object, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(object);
+    path_facts_free(&f);
+}
+
+static int inspect_path(const char *name, const source *s, bool json, error *err)
+{
+    lineup l = source_lineup(s);
+    error folding = {0};
+    plan *whole = lineup_plan(&l, err);
+    if (!whole)
+        return -1;
+    int *layers = memory_new(s->n_models, sizeof *layers);
+    for (size_t i = 0; i < s->n_models; i++)
+        layers[i] = (int)whole->configs[i].layers;
+    weight_sum mapped = sum_weights(whole, true), folded = sum_weights(whole, false);
+    bool folds = fold_possible(s->models, s->path, &folding);
+    if (json) {
+        print_path_json(name, s->path, layers, mapped, &folding);
+    } else {
+        char *text = path_drawing(s->path, layers, terminal_width()), size[32];
+        printf("%s: a path\n\n%s", name, text);
+        printf("%.1f M parameters, %s of weights mapped\n", 1e-6 * (double)mapped.parameters, progress_bytes(size, (double)mapped.bytes));
+        if (folds)
+            printf("folds into one model of %zu layers, %.1f M parameters, %s\n", s->path->n_hops, 1e-6 * (double)folded.parameters,
+                   progress_bytes(size, (double)folded.bytes));
+        else
+            printf("%s\n", folding.text);
+        free(text);
+    }
+    free(layers);
+    plan_free(whole);
+    int status = 0;
+    for (size_t i = 0; i < s->n_models && status == 0; i++)
+        status = checkpoint_check(s->models[i], err);
+    return status;
+}
+
+static int inspect_source(const char *name, threads *pool, bool json, bool all, error *err)
+{
+    source s = {0};
+    if (source_open(name, pool, &s, err) != 0)
+        return -1;
+    int status = s.path ? inspect_path(name, &s, json, err) : inspect_model(name, s.models[0], json, all, err);
+    source_close(&s);
     return status;
 }
 
@@ -99,11 +232,13 @@ static int run(const command *self, int argc, char **argv)
     error err = {0};
     size_t n = strlen(words[0]);
     bool is_study = n > 3 && strcmp(words[0] + n - 3, ".db") == 0;
-    int status = is_study ? study_print_table(words[0], common.json, &err) : inspect_model(words[0], common.json, all, &err);
+    threads *pool = options_pool(&common);
+    int status = is_study ? study_print_table(words[0], common.json, &err) : inspect_source(words[0], pool, common.json, all, &err);
+    threads_free(pool);
     return status == 0 ? 0 : options_fail(&err);
 }
 
 const command command_inspect = {
-    "inspect", "MODEL|FILE|STUDY.db", "Say what a model, a file or a study is: architecture, tokenizer, tensors; a study's standing.",
+    "inspect", "MODEL|FILE|STUDY.db", "Say what a model, a file, a path or a study is: architecture, tokenizer, tensors; the path drawn; a study's standing.",
     "  merganser inspect miniature/models/ja\n", run,
 };

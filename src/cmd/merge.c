@@ -1,19 +1,203 @@
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/memory.h"
 #include "base/progress.h"
+#include "base/random.h"
 #include "cmd/options.h"
+#include "engine/engine.h"
+#include "merge/fold.h"
 #include "merge/merge.h"
+#include "merge/passthrough.h"
+#include "study/source.h"
+
+#define COMPARED_TOKENS 64
+
+typedef struct merge_command {
+    const char *file, *out;
+    bool force, compat;
+    int64_t seed;               /* -1: the recipe's */
+    int dtype;                  /* -1: the file's, else the sources' */
+    const backend *backend;
+    threads *pool;
+    bool json;
+    double began;
+} merge_command;
+
+/* ---- recipes */
+
+static int merge_recipe(const merge_command *c, const yaml_value *root, error *err)
+{
+    recipe *r = recipe_from_yaml(root, c->file, err);
+    if (!r)
+        return -1;
+    if (c->compat) {
+        r->mode = MERGE_COMPAT;
+        r->mask = MERGE_MASK_MT19937;
+    }
+    if (c->seed >= 0)
+        r->seed = (uint64_t)c->seed;
+    if (c->dtype >= 0)
+        r->out_dtype = c->dtype;
+    int status = merge_to_folder(r, c->out, c->force, &(merge_options){.pool = c->pool}, err);
+    double seconds = progress_seconds() - c->began;
+    if (status == 0 && c->json)
+        printf("{\"method\": \"%s\", \"models\": %zu, \"seconds\": %.3f}\n", r->method, r->n_models, seconds);
+    else if (status == 0)
+        printf("%s: %s of %zu models, %.1f s\n", c->out, r->method, r->n_models, seconds);
+    recipe_free(r);
+    return status;
+}
+
+/* ---- paths */
+
+static int logits_of(const plan *p, const merge_command *c, const int32_t *ids, size_t n, float *out, error *err)
+{
+    engine *e = p ? engine_new(p, &(engine_options){.backend = c->backend, .pool = c->pool, .slots = 1}, err) : NULL;
+    int status = e ? engine_logits(e, ids, n, out, err) : -1;
+    engine_free(e);
+    return status;
+}
+
+static void say_difference(const float *path, const float *folded, size_t count, size_t tokens)
+{
+    double sum = 0, squares = 0, largest = 0, total = 0;
+    for (size_t i = 0; i < count; i++) {
+        double d = fabs((double)path[i] - (double)folded[i]);
+        sum += path[i];
+        squares += (double)path[i] * path[i];
+        total += d;
+        largest = d > largest ? d : largest;
+    }
+    double n = (double)count, mean = sum / n;
+    progress_say("rounding the scaled weights to 16 bits moves the logits of %zu random tokens by %.2g on average, %.2g at most; their standard deviation is %.2g",
+                 tokens, total / n, largest, sqrt(fmax(squares / n - mean * mean, 0)));
+}
+
+static bool is_scaled(const layer_path *p)
+{
+    for (size_t i = 0; i < p->n_hops; i++)
+        if (p->hops[i].scale != 1)
+            return true;
+    return false;
+}
+
+static bool has_16_bits(const checkpoint *c)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (c->items[i].tensor.dtype == DTYPE_BF16 || c->items[i].tensor.dtype == DTYPE_F16)
+            return true;
+    return false;
+}
+
+/* What a product rounded to 16 bits costs: the path as it runs, with its scales in f32, beside the folded model. */
+static int say_rounding(const merge_command *c, checkpoint *const *sources, const layer_path *p, const checkpoint *folded, error *err)
+{
+    if (!is_scaled(p) || !has_16_bits(folded))
+        return 0;
+    plan *way = plan_build_path(sources, p, err), *plain = way ? plan_build(folded, err) : NULL;
+    int status = -1;
+    float *logits = NULL;
+    if (plain) {
+        int32_t ids[COMPARED_TOKENS];
+        size_t n = plain->config.max_positions < COMPARED_TOKENS ? (size_t)plain->config.max_positions : COMPARED_TOKENS;
+        size_t count = n * (size_t)plain->config.vocab;
+        random_stream s = random_stream_for(0, "rounding", 0, 0);
+        for (size_t i = 0; i < n; i++)
+            ids[i] = (int32_t)random_below(&s, (size_t)plain->config.vocab);
+        logits = memory_try(2 * count * sizeof *logits, "logits", err);
+        if (logits && logits_of(way, c, ids, n, logits, err) == 0 && logits_of(plain, c, ids, n, logits + count, err) == 0) {
+            say_difference(logits, logits + count, count, n);
+            status = 0;
+        }
+    }
+    free(logits);
+    plan_free(plain);
+    plan_free(way);
+    return status;
+}
+
+static void say_limits(const layer_path *p, checkpoint *const *sources)
+{
+    char *limits = passthrough_limits(p, sources);
+    if (limits[0])
+        progress_say("%s", limits);
+    free(limits);
+}
+
+static int fold_sources(const merge_command *c, checkpoint *const *sources, const layer_path *p, int dtype, error *err)
+{
+    checkpoint *folded = fold_path(sources, p, &(fold_options){.dtype = dtype, .pool = c->pool}, err);
+    int status = folded && say_rounding(c, sources, p, folded, err) == 0 ? fold_write(folded, sources, p, c->out, c->force, err) : -1;
+    checkpoint_free(folded);
+    if (status == 0)
+        say_limits(p, sources);
+    double seconds = progress_seconds() - c->began;
+    if (status == 0 && c->json)
+        printf("{\"method\": \"path\", \"models\": %zu, \"layers\": %zu, \"seconds\": %.3f}\n", p->n_sources, p->n_hops, seconds);
+    else if (status == 0)
+        printf("%s: a path of %zu layers of %zu models, %.1f s\n", c->out, p->n_hops, p->n_sources, seconds);
+    return status;
+}
+
+/* Takes p over. */
+static int merge_path(const merge_command *c, layer_path *p, int dtype, error *err)
+{
+    source s = {0};
+    int status = 0;
+    if (c->compat || c->seed >= 0)
+        status = fail(err, ERROR_USAGE, "%s: --compat and --seed are for recipes that merge; a path has nothing random", c->file);
+    else
+        status = merge_check_out(NULL, 0, c->out, c->force, err);
+    if (status != 0) {
+        path_free(p);
+        return -1;
+    }
+    status = source_open_path(p, c->pool, &s, err);
+    if (status == 0)
+        status = fold_sources(c, s.models, s.path, c->dtype >= 0 ? c->dtype : dtype, err);
+    source_close(&s);
+    return status;
+}
+
+/* ---- */
+
+static int merge_file(const merge_command *c, error *err)
+{
+    yaml_value *root = yaml_read(c->file, err);
+    if (!root)
+        return -1;
+    int status = -1, dtype = -1;
+    if (path_is_yaml(root) || passthrough_is_yaml(root)) {
+        layer_path *p = path_is_yaml(root) ? path_from_yaml(root, c->file, err) : passthrough_path(root, c->file, &dtype, err);
+        status = p ? merge_path(c, p, dtype, err) : -1;
+    } else {
+        status = merge_recipe(c, root, err);
+    }
+    yaml_free(root);
+    return status;
+}
+
+static int read_dtype(const char *text, int *out, error *err)
+{
+    *out = text ? dtype_find(text) : -1;
+    if (text && (*out < 0 || !dtype_is_float((enum dtype)*out)))
+        return fail(err, ERROR_USAGE, "--dtype is '%s'; it should be float32, bfloat16 or float16", text);
+    return 0;
+}
 
 static int run(const command *self, int argc, char **argv)
 {
     common_options common = {0};
-    bool force = false, compat = false;
-    int64_t seed = -1;
+    merge_command c = {.seed = -1};
+    const char *dtype = NULL;
     const option options[] = {
-        {"force", 'f', OPTION_FLAG, &force, NULL, "replace OUT where it exists"},
-        {"compat", 0, OPTION_FLAG, &compat, NULL, "round where mergekit 0.1.5 rounds, with its masks"},
-        {"seed", 0, OPTION_INT, &seed, "N", "of the random masks (default: the recipe's, else 0)"},
+        {"force", 'f', OPTION_FLAG, &c.force, NULL, "replace OUT where it exists"},
+        {"dtype", 0, OPTION_TEXT, &dtype, "TYPE", "write float32, bfloat16 or float16 (default: the file's out_dtype, else the sources')"},
+        {"compat", 0, OPTION_FLAG, &c.compat, NULL, "round where mergekit 0.1.5 rounds, with its masks"},
+        {"seed", 0, OPTION_INT, &c.seed, "N", "of the random masks (default: the recipe's, else 0)"},
     };
     const char *words[2];
     int stop = options_parse(self, options, sizeof options / sizeof *options, argc, argv, words, 2, 2, &common);
@@ -21,31 +205,21 @@ static int run(const command *self, int argc, char **argv)
         return stop - 1;
 
     error err = {0};
-    recipe *r = recipe_read(words[0], &err);
-    if (!r)
+    c.file = words[0];
+    c.out = words[1];
+    c.json = common.json;
+    c.began = progress_seconds();
+    c.backend = options_backend(&common, &err);
+    if (!c.backend || read_dtype(dtype, &c.dtype, &err) != 0)
         return options_fail(&err);
-    if (compat) {
-        r->mode = MERGE_COMPAT;
-        r->mask = MERGE_MASK_MT19937;
-    }
-    if (seed >= 0)
-        r->seed = (uint64_t)seed;
-    threads *pool = options_pool(&common);
-    double began = progress_seconds();
-    int status = merge_to_folder(r, words[1], force, &(merge_options){.pool = pool}, &err);
-    if (status == 0) {
-        double seconds = progress_seconds() - began;
-        if (common.json)
-            printf("{\"method\": \"%s\", \"models\": %zu, \"seconds\": %.3f}\n", r->method, r->n_models, seconds);
-        else
-            printf("%s: %s of %zu models, %.1f s\n", words[1], r->method, r->n_models, seconds);
-    }
-    threads_free(pool);
-    recipe_free(r);
+    c.pool = options_pool(&common);
+    int status = merge_file(&c, &err);
+    threads_free(c.pool);
     return status == 0 ? 0 : options_fail(&err);
 }
 
 const command command_merge = {
-    "merge", "RECIPE.yml OUT", "Merge models as a mergekit recipe says, into a Hugging Face folder.",
-    "  merganser merge recipes/ties.yml merged\n", run,
+    "merge", "RECIPE.yml|PATH.yml OUT",
+    "Write a Hugging Face folder: models merged as a mergekit recipe says, or a path through layers of several models folded into one.",
+    "  merganser merge recipes/ties.yml merged\n  merganser merge path.yml folded --dtype float32\n", run,
 };

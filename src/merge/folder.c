@@ -4,38 +4,25 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "merge/card.h"
 #include "merge/merge.h"
 #include "merge/method.h"
 
-/* JSON's quotes are YAML's. */
-static void put_quoted(string *s, const char *text)
+static char *merge_card(const recipe *r, const char *out, const char *yaml)
 {
-    json_t *value = json_string(text);
-    char *quoted = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
-    string_puts(s, quoted ? quoted : "\"\"");
-    free(quoted);
-    json_decref(value);
-}
-
-static char *model_card(const recipe *r, const char *out, const char *yaml)
-{
-    string card = {0};
-    string_puts(&card, "---\nlibrary_name: transformers\ntags:\n- mergekit\n- merge\nbase_model:\n");
-    for (size_t i = 0; i < r->n_models; i++) {
-        string_puts(&card, "- ");
-        put_quoted(&card, r->models[i].path);
-        string_puts(&card, "\n");
-    }
-    string_print(&card, "---\n# %s\n\nA merge of models by `%s`: %s.\n\n", file_name(out), r->method, method_find(r->method)->help);
+    char *summary = memory_print("A merge of models by `%s`: %s", r->method, method_find(r->method)->help);
+    struct card_model *models = memory_new(r->n_models, sizeof *models);
     for (size_t i = 0; i < r->n_models; i++)
-        string_print(&card, "- `%s`%s\n", r->models[i].path, (int)i == r->base ? " (base)" : "");
-    string_print(&card, "\n## Recipe\n\n```yaml\n%s```\n", yaml);
-    return card.text;
+        models[i] = (struct card_model){r->models[i].path, (int)i == r->base ? "base" : NULL};
+    char *text = model_card_text(&(model_card){.out = out, .summary = summary, .models = models, .n_models = r->n_models, .recipe = yaml});
+    free(models);
+    free(summary);
+    return text;
 }
 
 static int write_merge(const recipe *r, checkpoint *merged, const char *out, bool replace, error *err)
 {
-    char *yaml = recipe_yaml(r), *card = model_card(r, out, yaml);
+    char *yaml = recipe_yaml(r), *card = merge_card(r, out, yaml);
     const struct checkpoint_file files[] = {{"recipe.yml", yaml}, {"README.md", card}};
     int status = checkpoint_write(merged, out, &(checkpoint_write_options){.replace = replace, .files = files, .n_files = 2}, err);
     free(card);
@@ -83,23 +70,31 @@ checkpoint *merge_in_memory(const recipe *r, const merge_options *options, error
     return merged;
 }
 
-static int check_out(const recipe *r, const char *out, bool replace, error *err)
+int merge_check_out(const char *const *sources, size_t n, const char *out, bool replace, error *err)
 {
     if (file_exists(out) && !replace)
         return fail(err, ERROR_USAGE, "%s exists already; give another name or --force", out);
-    for (size_t i = 0; i < r->n_models; i++) {
-        char *folder = recipe_model_folder(r, (int)i);
-        bool same = file_same(folder, out);
-        free(folder);
-        if (same)
+    for (size_t i = 0; i < n; i++)
+        if (file_same(sources[i], out))
             return fail(err, ERROR_USAGE, "%s is one of the sources: write the merge elsewhere", out);
-    }
     return 0;
+}
+
+static int check_recipe_out(const recipe *r, const char *out, bool replace, error *err)
+{
+    char **folders = memory_new(r->n_models, sizeof *folders);
+    for (size_t i = 0; i < r->n_models; i++)
+        folders[i] = recipe_model_folder(r, (int)i);
+    int status = merge_check_out((const char *const *)folders, r->n_models, out, replace, err);
+    for (size_t i = 0; i < r->n_models; i++)
+        free(folders[i]);
+    free(folders);
+    return status;
 }
 
 int merge_to_folder(const recipe *r, const char *out, bool replace, const merge_options *options, error *err)
 {
-    if (check_out(r, out, replace, err) != 0)
+    if (check_recipe_out(r, out, replace, err) != 0)
         return -1;
     checkpoint *merged = merge_in_memory(r, options, err);
     int status = merged ? write_merge(r, merged, out, replace, err) : -1;

@@ -43,4 +43,7 @@ checkpoint *merge_in_memory(const recipe *r, const merge_options *options, error
 /* The same, and writes OUT with recipe.yml and a model card beside the tensors. An OUT that is one of the sources is an error. */
 int merge_to_folder(const recipe *r, const char *out, bool replace, const merge_options *options, error *err);
 
+/* Whether a model may be written to OUT that was made of sources [n] (folders): not over one of them, nor over anything unless `replace`. */
+int merge_check_out(const char *const *sources, size_t n, const char *out, bool replace, error *err);
+
 #endif

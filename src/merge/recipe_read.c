@@ -2,18 +2,17 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "merge/method.h"
+#include "merge/passthrough.h"
 #include "merge/recipe.h"
-#include "tensor/dtype.h"
+#include "merge/recipe_parts.h"
 
 #define MAX_MODELS 256
-#define MAX_LAYERS 100000
 
 static const char *const top_keys[] = {"models", "slices", "modules", "merge_method", "base_model", "dtype", "out_dtype", "parameters",
                                        "tokenizer_source", "tokenizer", "chat_template", "merganser", NULL};
@@ -27,50 +26,7 @@ static const char *const rescale_words[] = {"l1", "inverse_density", NULL};
 
 /* What mergekit has and this program has not. */
 static const char *const foreign_methods[] = {"breadcrumbs", "breadcrumbs_ties", "della", "della_linear", "nuslerp", "multislerp", "karcher",
-                                              "model_stock", "sce", "arcee_fusion", "nearswap", "ram", "ramplus_tl", "passthrough", NULL};
-
-static int unsupported(error *err, const yaml_value *at, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static int unsupported(error *err, const yaml_value *at, const char *format, ...)
-{
-    char text[700];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    yaml_fail(err, at, "%s", text);
-    if (err)
-        err->code = ERROR_UNSUPPORTED;
-    return -1;
-}
-
-/* NULL for a key that is absent or null. */
-static const yaml_value *member(const yaml_value *map, const char *key)
-{
-    const yaml_value *v = yaml_get(map, key);
-    return v && v->kind != YAML_NULL ? v : NULL;
-}
-
-static int one_of(const yaml_value *v, const char *const *words, int *index, error *err)
-{
-    const char *text = NULL;
-    if (!v)
-        return 0;
-    if (yaml_text(v, &text, err) != 0)
-        return -1;
-    string all = {0};
-    for (int i = 0; words[i]; i++) {
-        if (strcmp(words[i], text) == 0) {
-            *index = i;
-            free(all.text);
-            return 0;
-        }
-        string_print(&all, "%s%s", i ? ", " : "", words[i]);
-    }
-    yaml_fail(err, v, "'%s' is not one of %s", text, all.text);
-    free(all.text);
-    return -1;
-}
+                                              "model_stock", "sce", "arcee_fusion", "nearswap", "ram", "ramplus_tl", NULL};
 
 /* In compat mode what mergekit would take is taken, so long as float32 can hold it. */
 static int check_range(const yaml_value *v, const recipe *r, const method_parameter *p, double x, error *err)
@@ -123,7 +79,7 @@ static int read_conditional(const yaml_value *v, recipe *r, const method_paramet
         return yaml_fail(err, v, "%s: a list should hold numbers only, or {filter, value} only", p->name);
     if (yaml_known_keys(v, filter_keys, err) != 0 || yaml_text(yaml_get(v, "filter"), &filter, err) != 0)
         return -1;
-    const yaml_value *value = member(v, "value");
+    const yaml_value *value = recipe_member(v, "value");
     if (!value)
         return yaml_fail(err, v, "%s: an entry without a value", p->name);
     out->filter = memory_text(filter);
@@ -187,20 +143,6 @@ static int read_parameters(const yaml_value *map, recipe *r, const method *m, bo
     return 0;
 }
 
-static int read_path(const yaml_value *map, const char *key, const char **out, error *err)
-{
-    const yaml_value *v = member(map, key);
-    if (!v)
-        return yaml_fail(err, map, "no '%s'", key);
-    if (v->kind == YAML_MAP)
-        return unsupported(err, v, "a model written as a map is not supported: write its folder");
-    if (yaml_text(v, out, err) != 0)
-        return -1;
-    if (!(*out)[0])
-        return yaml_fail(err, v, "an empty model path");
-    return 0;
-}
-
 static int read_models(const yaml_value *list, recipe *r, const method *m, error *err)
 {
     if (list->kind != YAML_LIST || list->count == 0)
@@ -212,24 +154,10 @@ static int read_models(const yaml_value *list, recipe *r, const method *m, error
         const char *path = NULL;
         if (item->kind != YAML_MAP)
             return yaml_fail(err, item, "a model should be a map {model, parameters}");
-        if (yaml_known_keys(item, model_keys, err) != 0 || read_path(item, "model", &path, err) != 0)
+        if (yaml_known_keys(item, model_keys, err) != 0 || recipe_model_name(item, "model", &path, err) != 0)
             return -1;
         int index = recipe_add_model(r, path);
-        if (read_parameters(member(item, "parameters"), r, m, true, &r->models[index].parameters, err) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int read_range(const yaml_value *source, int64_t range[2], error *err)
-{
-    const yaml_value *v = member(source, "layer_range");
-    if (!v || v->kind != YAML_LIST || v->count != 2)
-        return yaml_fail(err, v ? v : source, "layer_range should be [first, one past the last]");
-    for (int i = 0; i < 2; i++) {
-        if (v->items[i]->kind == YAML_NULL)
-            return yaml_fail(err, v->items[i], "should be a whole number");
-        if (yaml_int(v->items[i], 0, MAX_LAYERS, &range[i], err) != 0)
+        if (read_parameters(recipe_member(item, "parameters"), r, m, true, &r->models[index].parameters, err) != 0)
             return -1;
     }
     return 0;
@@ -240,13 +168,13 @@ static int read_slices(const yaml_value *list, recipe *r, const method *m, error
 {
     if (list->kind != YAML_LIST || list->count == 0 || list->items[0]->kind != YAML_MAP)
         return yaml_fail(err, list, "slices should be a list of {sources, ...}");
-    const yaml_value *slice = list->items[0], *sources = member(slice, "sources");
+    const yaml_value *slice = list->items[0], *sources = recipe_member(slice, "sources");
     if (yaml_known_keys(slice, slice_keys, err) != 0)
         return -1;
     if (list->count > 1)
-        return unsupported(err, list, "several slices are not supported: only one that covers all layers");
-    if (member(slice, "base_model") || member(slice, "residual_weight"))
-        return unsupported(err, slice, "a slice with its own base_model or residual_weight is not supported");
+        return recipe_unsupported(err, list, "several slices are not supported: only one that covers all layers");
+    if (recipe_member(slice, "base_model") || recipe_member(slice, "residual_weight"))
+        return recipe_unsupported(err, slice, "a slice with its own base_model or residual_weight is not supported");
     if (!sources || sources->kind != YAML_LIST || sources->count == 0)
         return yaml_fail(err, sources ? sources : slice, "a slice needs a list of sources");
     if (sources->count > MAX_MODELS)
@@ -257,17 +185,17 @@ static int read_slices(const yaml_value *list, recipe *r, const method *m, error
         int64_t range[2] = {0, 0};
         if (item->kind != YAML_MAP)
             return yaml_fail(err, item, "a source should be a map {model, layer_range}");
-        if (yaml_known_keys(item, source_keys, err) != 0 || read_path(item, "model", &path, err) != 0 || read_range(item, range, err) != 0)
+        if (yaml_known_keys(item, source_keys, err) != 0 || recipe_model_name(item, "model", &path, err) != 0 || recipe_range(item, range, err) != 0)
             return -1;
         if (range[0] != 0 || range[1] == 0 || (i && range[1] != r->slice_layers))
-            return unsupported(err, item, "layer_range [%lld, %lld] is not supported: only slices over all layers of every model",
+            return recipe_unsupported(err, item, "layer_range [%lld, %lld] is not supported: only slices over all layers of every model",
                                (long long)range[0], (long long)range[1]);
         r->slice_layers = range[1];
         int index = recipe_add_model(r, path);
-        if (read_parameters(member(item, "parameters"), r, m, true, &r->models[index].parameters, err) != 0)
+        if (read_parameters(recipe_member(item, "parameters"), r, m, true, &r->models[index].parameters, err) != 0)
             return -1;
     }
-    return read_parameters(member(slice, "parameters"), r, m, false, &r->parameters, err);
+    return read_parameters(recipe_member(slice, "parameters"), r, m, false, &r->parameters, err);
 }
 
 static int find_model(const recipe *r, const char *path)
@@ -281,8 +209,8 @@ static int find_model(const recipe *r, const char *path)
 static int read_base(const yaml_value *root, recipe *r, const method *m, error *err)
 {
     const char *path = NULL;
-    if (member(root, "base_model")) {
-        if (read_path(root, "base_model", &path, err) != 0)
+    if (recipe_member(root, "base_model")) {
+        if (recipe_model_name(root, "base_model", &path, err) != 0)
             return -1;
         r->base = find_model(r, path);
         r->base_listed = r->base >= 0;
@@ -321,40 +249,28 @@ static int check_required(const yaml_value *root, const recipe *r, const method 
     return 0;
 }
 
-static int read_dtype(const yaml_value *v, int *out, error *err)
-{
-    static const char *const names[] = {"float32", "float16", "bfloat16", "torch.float32", "torch.float16", "torch.bfloat16", NULL};
-    static const int values[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16};
-    int index = -1;
-    if (one_of(v, names, &index, err) != 0)
-        return -1;
-    if (index >= 0)
-        *out = values[index % 3];
-    return 0;
-}
-
 static int read_tokenizer(const yaml_value *root, recipe *r, error *err)
 {
-    const yaml_value *plain = member(root, "tokenizer_source"), *full = member(root, "tokenizer"), *template = member(root, "chat_template");
+    const yaml_value *plain = recipe_member(root, "tokenizer_source"), *full = recipe_member(root, "tokenizer"), *template = recipe_member(root, "chat_template");
     const yaml_value *source = plain;
     const char *text = NULL;
     if (template)
-        return unsupported(err, template, "chat_template is not supported: the base's is kept");
+        return recipe_unsupported(err, template, "chat_template is not supported: the base's is kept");
     if (plain && full)
         return yaml_fail(err, full, "tokenizer and tokenizer_source exclude each other");
     if (full && full->kind == YAML_MAP) {
         if (yaml_known_keys(full, tokenizer_keys, err) != 0)
             return -1;
-        if (member(full, "tokens") || member(full, "pad_to_multiple_of"))
-            return unsupported(err, full, "building a tokenizer (tokens, pad_to_multiple_of) is not supported: only {source: base}");
-        source = member(full, "source");
+        if (recipe_member(full, "tokens") || recipe_member(full, "pad_to_multiple_of"))
+            return recipe_unsupported(err, full, "building a tokenizer (tokens, pad_to_multiple_of) is not supported: only {source: base}");
+        source = recipe_member(full, "source");
     } else if (full) {
         source = full;
     }
     if (!source)
         return 0;
     if (source->kind != YAML_TEXT || yaml_text(source, &text, err) != 0 || strcmp(text, "base") != 0)
-        return unsupported(err, source, "building a tokenizer from '%s' is not supported: only 'base'", text ? text : "a map");
+        return recipe_unsupported(err, source, "building a tokenizer from '%s' is not supported: only 'base'", text ? text : "a map");
     if (r->base < 0)
         return yaml_fail(err, source, "the base's tokenizer is asked for, but there is no base_model");
     r->tokenizer_base = true;
@@ -378,9 +294,9 @@ static int read_own(const yaml_value *own, recipe *r, error *err)
     int mode = 0, mask = -1, rescale = r->inverse_density;
     if (own && own->kind != YAML_MAP)
         return yaml_fail(err, own, "merganser should be a map {mode, seed, mask}");
-    if (yaml_known_keys(own, own_keys, err) != 0 || one_of(member(own, "mode"), modes, &mode, err) != 0 ||
-        one_of(member(own, "mask"), masks, &mask, err) != 0 || one_of(member(own, "rescale"), rescale_words, &rescale, err) != 0 ||
-        read_seed(member(own, "seed"), &r->seed, err) != 0)
+    if (yaml_known_keys(own, own_keys, err) != 0 || recipe_one_of(recipe_member(own, "mode"), modes, &mode, err) != 0 ||
+        recipe_one_of(recipe_member(own, "mask"), masks, &mask, err) != 0 || recipe_one_of(recipe_member(own, "rescale"), rescale_words, &rescale, err) != 0 ||
+        read_seed(recipe_member(own, "seed"), &r->seed, err) != 0)
         return -1;
     r->mode = (enum merge_mode)mode;
     r->mask = mask >= 0 ? (enum merge_mask)mask : mode == MERGE_COMPAT ? MERGE_MASK_MT19937 : MERGE_MASK_PHILOX;
@@ -390,7 +306,7 @@ static int read_own(const yaml_value *own, recipe *r, error *err)
 
 static int read_config_from(const yaml_value *own, recipe *r, error *err)
 {
-    const yaml_value *v = member(own, "config_from");
+    const yaml_value *v = recipe_member(own, "config_from");
     const char *path = NULL;
     if (!v)
         return 0;
@@ -402,7 +318,7 @@ static int read_config_from(const yaml_value *own, recipe *r, error *err)
 
 static const method *read_method(const yaml_value *root, error *err)
 {
-    const yaml_value *v = member(root, "merge_method");
+    const yaml_value *v = recipe_member(root, "merge_method");
     const char *name = NULL;
     if (!v) {
         yaml_fail(err, root, "no merge_method");
@@ -413,9 +329,13 @@ static const method *read_method(const yaml_value *root, error *err)
     const method *m = method_find(name);
     if (m)
         return m;
+    if (passthrough_is_yaml(root)) {
+        recipe_unsupported(err, v, "passthrough is a path through layers: no tensors are merged, so it stands for no recipe here");
+        return NULL;
+    }
     for (int i = 0; foreign_methods[i]; i++)
         if (strcmp(foreign_methods[i], name) == 0) {
-            unsupported(err, v, "merge_method '%s' is not supported yet", name);
+            recipe_unsupported(err, v, "merge_method '%s' is not supported yet", name);
             return NULL;
         }
     const char *near = text_nearest(name, method_names());
@@ -425,16 +345,16 @@ static const method *read_method(const yaml_value *root, error *err)
 
 static int read_all(const yaml_value *root, recipe *r, const method *m, error *err)
 {
-    const yaml_value *models = member(root, "models"), *slices = member(root, "slices"), *own = member(root, "merganser");
+    const yaml_value *models = recipe_member(root, "models"), *slices = recipe_member(root, "slices"), *own = recipe_member(root, "merganser");
     if (read_own(own, r, err) != 0)
         return -1;
     if (!models == !slices)
         return yaml_fail(err, root, "exactly one of models, slices, modules should be there");
     if ((models ? read_models(models, r, m, err) : read_slices(slices, r, m, err)) != 0 || read_base(root, r, m, err) != 0)
         return -1;
-    if (read_parameters(member(root, "parameters"), r, m, false, &r->parameters, err) != 0 || check_required(root, r, m, err) != 0)
+    if (read_parameters(recipe_member(root, "parameters"), r, m, false, &r->parameters, err) != 0 || check_required(root, r, m, err) != 0)
         return -1;
-    if (read_dtype(member(root, "dtype"), &r->dtype, err) != 0 || read_dtype(member(root, "out_dtype"), &r->out_dtype, err) != 0)
+    if (recipe_dtype(recipe_member(root, "dtype"), &r->dtype, err) != 0 || recipe_dtype(recipe_member(root, "out_dtype"), &r->out_dtype, err) != 0)
         return -1;
     return read_tokenizer(root, r, err) != 0 || read_config_from(own, r, err) != 0 ? -1 : 0;
 }
@@ -447,8 +367,8 @@ recipe *recipe_from_yaml(const yaml_value *root, const char *file, error *err)
     }
     if (yaml_known_keys(root, top_keys, err) != 0)
         return NULL;
-    if (member(root, "modules")) {
-        unsupported(err, member(root, "modules"), "modules are not supported yet");
+    if (recipe_member(root, "modules")) {
+        recipe_unsupported(err, recipe_member(root, "modules"), "modules are not supported yet");
         return NULL;
     }
     const method *m = read_method(root, err);

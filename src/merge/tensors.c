@@ -11,8 +11,7 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* RoPE tables that old checkpoints carry: computed from the config, so not weights. */
-static bool is_table(const char *name)
+bool tensors_is_table(const char *name)
 {
     return ends_with(name, "rotary_emb.inv_freq") || ends_with(name, "attn.masked_bias");
 }
@@ -180,7 +179,7 @@ static size_t collect_names(const checkpoint *c, const char **names, string *not
     size_t n = 0, tables = 0;
     const char *table = NULL;
     for (size_t k = 0; k < c->count; k++) {
-        if (is_table(c->items[k].name)) {
+        if (tensors_is_table(c->items[k].name)) {
             tables++;
             table = c->items[k].name;
         } else {

@@ -2,6 +2,8 @@
 #ifndef MERGE_TENSORS_H
 #define MERGE_TENSORS_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "base/memory.h"
 #include "merge/kernel.h"
@@ -19,5 +21,8 @@ typedef struct tensor_plan {
  * cannot be computed with: one error. */
 int tensors_plan(const recipe *r, checkpoint *const *models, tensor_plan *out, error *err);
 void tensors_free(tensor_plan *p);
+
+/* RoPE tables that old checkpoints carry: computed from the config, so not weights. */
+bool tensors_is_table(const char *name);
 
 #endif

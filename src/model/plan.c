@@ -144,7 +144,7 @@ static builder builder_for(const checkpoint *c, error *err)
 }
 
 /* A hop must be a layer that is there, of a model as wide as the first. */
-static int check_hop(const plan *p, const checkpoint *const *checkpoints, const layer_path *way, size_t i, error *err)
+static int check_hop(const plan *p, checkpoint *const *checkpoints, const layer_path *way, size_t i, error *err)
 {
     const path_hop *h = &way->hops[i];
     const model_config *c = &p->configs[h->source];
@@ -157,7 +157,7 @@ static int check_hop(const plan *p, const checkpoint *const *checkpoints, const 
     return 0;
 }
 
-plan *plan_build_path(const checkpoint *const *checkpoints, const layer_path *way, error *err)
+plan *plan_build_path(checkpoint *const *checkpoints, const layer_path *way, error *err)
 {
     plan *p = memory_new(1, sizeof *p);
     p->configs = memory_new(way->n_sources, sizeof *p->configs);
@@ -198,10 +198,11 @@ plan *plan_build(const checkpoint *c, error *err)
     model_config config;
     if (read_config(c, &config, err) != 0)
         return NULL;
+    checkpoint *const only[] = {(checkpoint *)c};      /* nothing in it is changed */
     layer_path *whole = path_new();
     path_add_source(whole, c->name, c->name);
     path_add_layers(whole, 0, 0, (int)config.layers);
-    plan *p = plan_build_path(&c, whole, err);
+    plan *p = plan_build_path(only, whole, err);
     path_free(whole);
     return p;
 }

@@ -58,7 +58,7 @@ plan *plan_build(const checkpoint *c, error *err);
 
 /* checkpoints [way->n_sources]. Each hop runs with its own model's heads, intermediate size, RoPE and window; the models need
  * the same hidden size only. A layer that a model does not have, another hidden size: errors that name hop and model. */
-plan *plan_build_path(const checkpoint *const *checkpoints, const layer_path *way, error *err);
+plan *plan_build_path(checkpoint *const *checkpoints, const layer_path *way, error *err);
 void plan_refresh(plan *p);
 void plan_free(plan *p);
 

@@ -22,6 +22,11 @@ static double least(double a, double b)
     return a < b ? a : b;
 }
 
+double cma_chi(double n)
+{
+    return sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n * n));
+}
+
 cma_constants cma_constants_for(size_t n, int lambda, bool active, bool diagonal)
 {
     cma_constants k = {.n = n, .lambda = lambda, .mu = lambda / 2, .w = memory_new((size_t)lambda, sizeof *k.w)};
@@ -49,7 +54,7 @@ cma_constants cma_constants_for(size_t n, int lambda, bool active, bool diagonal
     k.cs = (k.mueff + 2) / (N + k.mueff + 5);
     k.ds = 1 + 2 * fmax(0, sqrt((k.mueff - 1) / (N + 1)) - 1) + k.cs;
     k.cc = (4 + k.mueff / N) / (N + 4 + 2 * k.mueff / N);
-    k.chi = sqrt(N) * (1 - 1 / (4 * N) + 1 / (21 * N * N));
+    k.chi = cma_chi(N);
     return k;
 }
 

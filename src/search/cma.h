@@ -27,6 +27,7 @@ typedef struct cma_constants {
 
 /* diagonal: c1 and cmu times (n + 2) / 3 (Ros and Hansen, PPSN 2008). lambda >= 2. */
 cma_constants cma_constants_for(size_t n, int lambda, bool active, bool diagonal);
+double cma_chi(double n);       /* the expected length of N(0, I) in n dimensions */
 void cma_constants_clear(cma_constants *k);
 
 /* C = B^T diag(D)^2 B as of the last cma_decompose. */

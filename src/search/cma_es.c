@@ -1,4 +1,4 @@
-/* CMA-ES over a box, full ("cma-es") and separable ("sep-cma-es").
+/* CMA-ES over a box, full ("cma-es") and separable ("sep-cma-es"), and both with a margin ("cma-es-margin", "sep-cma-es-margin").
  *
  * Bounds. A candidate is its Gaussian sample with every coordinate clamped into the box; the update sees the sample as it was
  * drawn, and afterwards the mean may lie at most SLACK standard deviations outside. So an optimum on the bound is reached with
@@ -17,7 +17,11 @@
  *
  * The step size. No coordinate's standard deviation exceeds half its box: C is scaled down there, so that a flat direction
  * cannot drag sigma along. A generation in which no two candidates differ moves nothing. An invalid candidate never pulls the
- * mean: where its rank has a positive weight it counts as standing at the mean. */
+ * mean: where its rank has a positive weight it counts as standing at the mean.
+ *
+ * Binaries. A binary is 1 where its coordinate is above 0 (Akiba et al., arXiv 2403.13187): the coordinate has no bounds, and
+ * only its mean in standard deviations counts. With a margin that stays so near 0 that each side keeps a probability of
+ * 1 / (n population) (Hamano et al., GECCO 2022, equations 10 to 12, whose case of a binary this is). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,29 +29,54 @@
 #include "base/random.h"
 #include "search/cma.h"
 #include "search/kind.h"
+#include "search/normal.h"
 
 #define SLACK 3.0
+#define SURE 1e-6      /* a binary starts no surer than this */
 
 typedef struct cma_es {
     cma_constants k;
     cma_state s;        /* in units of the spread */
     double *y;          /* [population][n] steps of this generation's candidates as drawn, in units of sigma; owned */
+    double margin;      /* how many standard deviations from 0 a binary's mean may lie */
 } cma_es;
 
-static double clamp(double x, double low, double high)
+static bool is_diagonal(const optimizer *o)
 {
-    return x < low ? low : x > high ? high : x;
+    return o->kind == &optimizer_sep_cma_es || o->kind == &optimizer_sep_cma_es_margin;
+}
+
+static double margin_of(const optimizer *o)
+{
+    if (o->kind == &optimizer_cma_es || o->kind == &optimizer_sep_cma_es)
+        return INFINITY;
+    return normal_quantile(1 - 1 / ((double)o->n * o->population));
 }
 
 static void show_mean(optimizer *o)
 {
     const cma_es *e = o->state;
     for (size_t i = 0; i < o->n; i++)
-        o->mean[i] = clamp(e->s.mean[i] * o->spread[i], o->low[i], o->high[i]);
+        o->mean[i] = is_binary(o, i) ? normal_cdf(e->s.mean[i] / (e->s.sigma * sqrt(cma_variance(&e->s, i))))
+                                     : clamp(e->s.mean[i] * o->spread[i], o->low[i], o->high[i]);
 }
 
-static int begin_kind(optimizer *o, const double *start, bool diagonal)
+static void limit_mean(optimizer *o)
 {
+    cma_es *e = o->state;
+    for (size_t i = 0; i < o->n; i++) {
+        double deviation = e->s.sigma * sqrt(cma_variance(&e->s, i)), slack = SLACK * deviation;
+        if (is_binary(o, i))
+            e->s.mean[i] = clamp(e->s.mean[i], -e->margin * deviation, e->margin * deviation);
+        else
+            e->s.mean[i] = clamp(e->s.mean[i], o->low[i] / o->spread[i] - slack, o->high[i] / o->spread[i] + slack);
+    }
+}
+
+static int begin(optimizer *o, const double *start, error *err)
+{
+    (void)err;
+    bool diagonal = is_diagonal(o);
     cma_es *e = memory_new(1, sizeof *e);
     o->state = e;
     o->mean = memory_new(o->n, sizeof *o->mean);
@@ -56,21 +85,11 @@ static int begin_kind(optimizer *o, const double *start, bool diagonal)
     e->y = memory_new((size_t)o->population * o->n, sizeof *e->y);
     e->s.sigma = o->sigma0;
     for (size_t i = 0; i < o->n; i++)
-        e->s.mean[i] = start[i] / o->spread[i];
+        e->s.mean[i] = is_binary(o, i) ? o->sigma0 * normal_quantile(clamp(start[i], SURE, 1 - SURE)) : start[i] / o->spread[i];
+    e->margin = margin_of(o);
+    limit_mean(o);
     show_mean(o);
     return 0;
-}
-
-static int begin(optimizer *o, const double *start, error *err)
-{
-    (void)err;
-    return begin_kind(o, start, false);
-}
-
-static int begin_separable(optimizer *o, const double *start, error *err)
-{
-    (void)err;
-    return begin_kind(o, start, true);
 }
 
 static int sample(optimizer *o, error *err)
@@ -85,8 +104,10 @@ static int sample(optimizer *o, error *err)
         for (size_t i = 0; i < n; i++)
             z[i] = random_normal(&s);
         cma_colour(&e->s, z, y);
-        for (size_t i = 0; i < n; i++)
-            x[i] = clamp((e->s.mean[i] + e->s.sigma * y[i]) * o->spread[i], o->low[i], o->high[i]);
+        for (size_t i = 0; i < n; i++) {
+            double u = e->s.mean[i] + e->s.sigma * y[i];
+            x[i] = !is_binary(o, i) ? clamp(u * o->spread[i], o->low[i], o->high[i]) : isnan(u) ? u : u > 0;
+        }
         for (size_t i = 0; i < n && status == 0; i++)
             if (!isfinite(x[i]))
                 status = fail(err, ERROR_NOT_FINITE, "%s: generation %u, candidate %d, dimension %zu is %g: the search has run away "
@@ -96,7 +117,7 @@ static int sample(optimizer *o, error *err)
     return status;
 }
 
-/* Keeps every standard deviation within half the box, and sigma a number. True when C changed. */
+/* Keeps every standard deviation within half the box of a real one, and sigma a number. True when C changed. */
 static bool limit_steps(optimizer *o)
 {
     cma_es *e = o->state;
@@ -106,7 +127,7 @@ static bool limit_steps(optimizer *o)
     s->sigma = clamp(s->sigma, 1e-30 * o->sigma0, 1e10 * o->sigma0);
     for (size_t i = 0; i < n; i++) {
         double limit = (o->high[i] - o->low[i]) / o->spread[i] / 2, now = s->sigma * sqrt(cma_variance(s, i));
-        if (!(now > limit))
+        if (is_binary(o, i) || !(now > limit))
             continue;
         double f = limit / now;
         changed = true;
@@ -121,15 +142,6 @@ static bool limit_steps(optimizer *o)
         }
     }
     return changed;
-}
-
-static void limit_mean(optimizer *o)
-{
-    cma_es *e = o->state;
-    for (size_t i = 0; i < o->n; i++) {
-        double slack = SLACK * e->s.sigma * sqrt(cma_variance(&e->s, i));
-        e->s.mean[i] = clamp(e->s.mean[i], o->low[i] / o->spread[i] - slack, o->high[i] / o->spread[i] + slack);
-    }
 }
 
 static int update(optimizer *o, const ranking *ranked, error *err)
@@ -237,8 +249,9 @@ static int check_state(const optimizer *o, const cma_es *e, error *err)
     return check_axes(s->B, n, err);
 }
 
-static int read_kind(optimizer *o, reader *r, bool diagonal, error *err)
+static int read(optimizer *o, reader *r, error *err)
 {
+    bool diagonal = is_diagonal(o);
     size_t n = o->n;
     cma_es *e = memory_new(1, sizeof *e);
     o->state = e;
@@ -258,19 +271,10 @@ static int read_kind(optimizer *o, reader *r, bool diagonal, error *err)
     if (check_state(o, e, err) < 0)
         return -1;
     e->k = cma_constants_for(n, o->population, o->active, diagonal);
+    e->margin = margin_of(o);
     o->mean = memory_new(n, sizeof *o->mean);
     show_mean(o);
     return 0;
-}
-
-static int read(optimizer *o, reader *r, error *err)
-{
-    return read_kind(o, r, false, err);
-}
-
-static int read_separable(optimizer *o, reader *r, error *err)
-{
-    return read_kind(o, r, true, err);
 }
 
 static void clear(optimizer *o)
@@ -281,12 +285,11 @@ static void clear(optimizer *o)
     free(e->y);
 }
 
-const optimizer_kind optimizer_cma_es = {
-    .name = "cma-es", .min_population = 2, .max_n = 1000,
-    .begin = begin, .update = update, .sample = sample, .sigma = sigma, .write = write, .read = read, .clear = clear,
-};
+#define FULL 8192       /* C, B and LAPACK's work then take 2 GiB */
+#define SEPARABLE ((size_t)1 << 24)
+#define METHODS .begin = begin, .update = update, .sample = sample, .sigma = sigma, .write = write, .read = read, .clear = clear
 
-const optimizer_kind optimizer_sep_cma_es = {
-    .name = "sep-cma-es", .min_population = 2, .max_n = (size_t)1 << 24,
-    .begin = begin_separable, .update = update, .sample = sample, .sigma = sigma, .write = write, .read = read_separable, .clear = clear,
-};
+const optimizer_kind optimizer_cma_es = {.name = "cma-es", .min_population = 2, .max_n = FULL, METHODS};
+const optimizer_kind optimizer_sep_cma_es = {.name = "sep-cma-es", .min_population = 2, .max_n = SEPARABLE, METHODS};
+const optimizer_kind optimizer_cma_es_margin = {.name = "cma-es-margin", .min_population = 2, .max_n = FULL, METHODS};
+const optimizer_kind optimizer_sep_cma_es_margin = {.name = "sep-cma-es-margin", .min_population = 2, .max_n = SEPARABLE, METHODS};

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "search/flow.h"
 
 static const char *const part_names[] = {"attention", "mlp", "embeddings"};
 
@@ -60,7 +61,7 @@ static int add_dimension(genome *g, const genome_options *o, const method_parame
 {
     g->dimensions = memory_grow(g->dimensions, g->count + 1, sizeof *g->dimensions);
     dimension *d = &g->dimensions[g->count];
-    *d = (dimension){.model = model, .parameter = p->name, .group = group, .part = part};
+    *d = (dimension){.needs = -1, .model = model, .parameter = p->name, .group = group, .part = part};
     if (set_bounds(d, p, o, err) != 0)
         return -1;
     string name = {0};
@@ -121,6 +122,7 @@ void genome_free(genome *g)
         free(g->dimensions[i].name);
     free(g->dimensions);
     free(g->ranges);
+    flow_free(g->flow);
     free(g);
 }
 

@@ -1,4 +1,4 @@
-/* A genome: named dimensions, and what a vector of them means as a recipe.
+/* A genome: named dimensions, and what a vector of them means as a recipe (here) or as a path (search/flow.h).
  *
  * For parameter space: one dimension for every searched parameter x source x layer group (x part of a layer).
  * Layers are cut into groups; embeddings go with the first, head and final norm with the last.
@@ -25,6 +25,8 @@ enum genome_part { PART_ATTENTION, PART_MLP, PART_EMBEDDINGS };
 typedef struct dimension {
     char *name;                 /* "ja.weight.g0" ; owned; unique */
     double low, high, start, spread;
+    bool binary;                /* 0 or 1, start being the probability of 1 */
+    int needs;                  /* index of the binary dimension without which it means nothing; -1: none */
     int model;                  /* index into the recipe's models; -1: a global parameter */
     const char *parameter;      /* "weight"; borrowed from the method */
     int group, part;            /* layer group; part of a layer (enum genome_part), -1: all */
@@ -33,10 +35,12 @@ typedef struct dimension {
 typedef struct genome {
     dimension *dimensions;      /* [count], owned */
     size_t count;
+    /* of a recipe's */
     int layers;                 /* of the models */
     int (*ranges)[2];           /* [n_groups] first layer, one past the last; owned */
     int n_groups;
     bool split_attention_mlp, split_embeddings;
+    struct flow *flow;          /* of a path's genome; owned; NULL: a recipe's */
 } genome;
 
 typedef struct genome_options {

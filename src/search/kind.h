@@ -2,8 +2,6 @@
 #ifndef SEARCH_KIND_H
 #define SEARCH_KIND_H
 
-#include <stdbool.h>
-
 #include "base/memory.h"
 #include "search/optimizer.h"
 
@@ -17,18 +15,33 @@ struct optimizer {
     uint32_t generation;
     uint64_t seed;
     double sigma0;
+    enum variable *kinds;           /* [n], owned */
+    int *needs;                     /* [n] a binary that a real one needs, -1: none; owned */
     double *low, *high, *spread;    /* [n], owned */
     double *x;                      /* [population][n] this generation's candidates, inside the bounds; owned */
     double *mean;                   /* [n] inside the bounds; NULL for kinds without one; owned */
     void *state;                    /* the kind's own */
+    optimizer_move *move;           /* NULL: none */
+    const void *move_context;       /* borrowed */
 };
 
 /* The candidates from best to worst. */
 typedef struct ranking {
     const size_t *order;            /* [population] */
     const bool *invalid;            /* [population] by candidate */
+    const double *value;            /* [population] by candidate: what it scored, a pruned one so far; of an invalid one 0 */
     bool flat;                      /* no two candidates differ: nothing to learn */
 } ranking;
+
+static inline bool is_binary(const optimizer *o, size_t i)
+{
+    return o->kinds[i] == VARIABLE_BINARY;
+}
+
+static inline double clamp(double x, double low, double high)
+{
+    return x < low ? low : x > high ? high : x;
+}
 
 /* Bytes of a saved state, read back with distrust: `bad` once something was missing. */
 typedef struct reader {
@@ -50,6 +63,7 @@ int check_finite(const double *v, size_t n, const char *what, error *err);
 struct optimizer_kind {
     const char *name;
     int min_population;
+    int usual_population;               /* where none is given: at least this many */
     size_t max_n;
     int (*begin)(optimizer *o, const double *start, error *err);    /* makes state (and mean) from the options in *o */
     int (*update)(optimizer *o, const ranking *ranked, error *err); /* o->generation still counts the updates before this one */
@@ -60,6 +74,7 @@ struct optimizer_kind {
     void (*clear)(optimizer *o);                                    /* frees what state owns */
 };
 
-extern const optimizer_kind optimizer_cma_es, optimizer_sep_cma_es, optimizer_random;
+extern const optimizer_kind optimizer_cma_es, optimizer_sep_cma_es, optimizer_cma_es_margin, optimizer_sep_cma_es_margin;
+extern const optimizer_kind optimizer_bernoulli_cma, optimizer_genetic, optimizer_random;
 
 #endif

@@ -13,16 +13,23 @@
 
 /* A saved state: magic, version, length of the rest, the common part, the kind's part, SHA-256 of all before (in hexadecimal). */
 static const char magic[8] = "MGNSRCH";
-#define VERSION 1
+#define VERSION 2
 #define HEAD (sizeof magic + 4 + 8)
 #define TAIL 64
 
-static const optimizer_kind *const kinds[] = {&optimizer_cma_es, &optimizer_sep_cma_es, &optimizer_random};
-static const char *const names[] = {"cma-es", "sep-cma-es", "random", NULL};
+static const optimizer_kind *const kinds[] = {
+    &optimizer_cma_es, &optimizer_sep_cma_es, &optimizer_cma_es_margin, &optimizer_sep_cma_es_margin, &optimizer_bernoulli_cma, &optimizer_genetic, &optimizer_random,
+};
+static const char *const names[] = {"cma-es", "sep-cma-es", "cma-es-margin", "sep-cma-es-margin", "bernoulli-cma", "genetic", "random", NULL};
 
 const char *const *optimizer_names(void)
 {
     return names;
+}
+
+const char *optimizer_default(bool has_binaries)
+{
+    return has_binaries ? optimizer_bernoulli_cma.name : optimizer_cma_es.name;
 }
 
 static const optimizer_kind *kind_find(const char *name)
@@ -41,6 +48,40 @@ static double *copy_or(const double *v, size_t n, double standard)
     return copy;
 }
 
+/* The options' arrays become o's own. What is not given of a binary, or not used, becomes its only sensible value. */
+static void copy_space(optimizer *o, const optimizer_options *options)
+{
+    o->kinds = memory_new(o->n, sizeof *o->kinds);
+    o->needs = memory_new(o->n, sizeof *o->needs);
+    o->low = copy_or(options->low, o->n, -INFINITY);
+    o->high = copy_or(options->high, o->n, INFINITY);
+    o->spread = copy_or(options->spread, o->n, 1);
+    for (size_t i = 0; i < o->n; i++) {
+        o->kinds[i] = options->kinds ? options->kinds[i] : VARIABLE_REAL;
+        o->needs[i] = options->needs ? options->needs[i] : -1;
+        if (o->kinds[i] != VARIABLE_BINARY)
+            continue;
+        o->low[i] = options->low ? o->low[i] : 0;
+        o->high[i] = options->high ? o->high[i] : 1;
+        o->spread[i] = 1;
+    }
+}
+
+static int check_variable(const optimizer *o, size_t i, error *err)
+{
+    const char *name = o->kind->name;
+    int needs = o->needs[i];
+    if (o->kinds[i] != VARIABLE_REAL && o->kinds[i] != VARIABLE_BINARY)
+        return fail(err, ERROR_USAGE, "%s: dimension %zu is of the unknown kind %d", name, i, (int)o->kinds[i]);
+    if (is_binary(o, i) && (o->low[i] != 0 || o->high[i] != 1))
+        return fail(err, ERROR_USAGE, "%s: dimension %zu is binary: bounds [%g, %g]: they must be 0 and 1", name, i, o->low[i], o->high[i]);
+    if (needs < -1 || (needs >= 0 && (size_t)needs >= o->n))
+        return fail(err, ERROR_USAGE, "%s: dimension %zu needs %d, which is none of the %zu dimensions", name, i, needs, o->n);
+    if (needs >= 0 && (is_binary(o, i) || !is_binary(o, (size_t)needs)))
+        return fail(err, ERROR_USAGE, "%s: dimension %zu needs %d: only a real one can need, and only a binary one", name, i, needs);
+    return 0;
+}
+
 void optimizer_free(optimizer *o)
 {
     if (!o)
@@ -48,6 +89,8 @@ void optimizer_free(optimizer *o)
     if (o->state)
         o->kind->clear(o);
     free(o->state);
+    free(o->kinds);
+    free(o->needs);
     free(o->low);
     free(o->high);
     free(o->spread);
@@ -65,6 +108,8 @@ static int check(const optimizer *o, error *err)
     if (!isfinite(o->sigma0) || o->sigma0 <= 0)
         return fail(err, ERROR_USAGE, "%s: sigma is %g; it must be above 0", name, o->sigma0);
     for (size_t i = 0; i < o->n; i++) {
+        if (check_variable(o, i, err) < 0)
+            return -1;
         if (!(o->low[i] < o->high[i]))
             return fail(err, ERROR_USAGE, "%s: dimension %zu: bounds [%g, %g]: low must be below high", name, i, o->low[i], o->high[i]);
         if (!isfinite(o->spread[i]) || o->spread[i] <= 0)
@@ -83,24 +128,35 @@ static int check_size(const char *name, uint64_t n, uint64_t max_n, uint64_t pop
     return 0;
 }
 
+static void fail_unknown(const char *name, error *err)
+{
+    string known = {0};
+    for (size_t i = 0; names[i]; i++)
+        string_print(&known, "%s%s", i ? ", " : "", names[i]);
+    fail(err, ERROR_USAGE, "no optimizer is called '%s'; there are %s", name, known.text);
+    free(known.text);
+}
+
 optimizer *optimizer_new(const char *name, const optimizer_options *options, error *err)
 {
     const optimizer_kind *kind = kind_find(name);
     if (!kind) {
-        fail(err, ERROR_USAGE, "no optimizer is called '%s'; there are cma-es, sep-cma-es, random", name);
+        fail_unknown(name, err);
         return NULL;
     }
-    if (kind == &optimizer_cma_es && options->n > FULL_COVARIANCE)
-        kind = &optimizer_sep_cma_es;
-    int population = options->population ? options->population : 4 + (int)(3 * log((double)options->n));
+    if (options->n > FULL_COVARIANCE && !options->full)
+        kind = kind == &optimizer_cma_es ? &optimizer_sep_cma_es : kind == &optimizer_cma_es_margin ? &optimizer_sep_cma_es_margin : kind;
+    int population = options->population;
+    if (population == 0)
+        population = (int)fmax(kind->usual_population, 4 + floor(3 * log((double)options->n)));
     if (check_size(kind->name, options->n, kind->max_n, population < 0 ? 0 : (uint64_t)population, err) < 0)
         return NULL;
 
     size_t n = options->n;
     optimizer *o = memory_new(1, sizeof *o);
     *o = (optimizer){.kind = kind, .n = n, .population = population, .active = options->active != 0, .seed = options->seed,
-                     .sigma0 = options->sigma == 0 ? 1 : options->sigma, .low = copy_or(options->low, n, -INFINITY),
-                     .high = copy_or(options->high, n, INFINITY), .spread = copy_or(options->spread, n, 1)};
+                     .sigma0 = options->sigma == 0 ? 1 : options->sigma, .move = options->move, .move_context = options->move_context};
+    copy_space(o, options);
     if (check(o, err) < 0)
         goto failed;
     for (size_t i = 0; i < n; i++)
@@ -117,6 +173,12 @@ optimizer *optimizer_new(const char *name, const optimizer_options *options, err
 failed:
     optimizer_free(o);
     return NULL;
+}
+
+void optimizer_set_move(optimizer *o, optimizer_move *move, const void *context)
+{
+    o->move = move;
+    o->move_context = context;
 }
 
 const char *optimizer_name(const optimizer *o)
@@ -170,7 +232,7 @@ static int compare_fates(const fate *a, const fate *b)
         return descending(a->objective, b->objective);
     if (a->state == FATE_PRUNED)
         return a->round != b->round ? descending(a->round, b->round) : descending(a->partial, b->partial);
-    return 0;
+    return descending(b->violation, a->violation);
 }
 
 static int compare(const void *a, const void *b)
@@ -184,7 +246,7 @@ int optimizer_tell(optimizer *o, const fate *fates, error *err)
 {
     size_t count = (size_t)o->population;
     for (size_t i = 0; i < count; i++) {
-        double value = fates[i].state == FATE_COMPLETE ? fates[i].objective : fates[i].state == FATE_PRUNED ? fates[i].partial : 0;
+        double value = fates[i].state == FATE_COMPLETE ? fates[i].objective : fates[i].state == FATE_PRUNED ? fates[i].partial : fates[i].violation;
         if (!isfinite(value))
             return fail(err, ERROR_NOT_FINITE, "%s: candidate %zu of generation %u scored %g: tell it as invalid", o->kind->name, i,
                         o->generation, value);
@@ -197,14 +259,16 @@ int optimizer_tell(optimizer *o, const fate *fates, error *err)
     ranked *list = memory_new(count, sizeof *list);
     size_t *order = memory_new(count, sizeof *order);
     bool *invalid = memory_new(count, sizeof *invalid);
+    double *value = memory_new(count, sizeof *value);
     for (size_t i = 0; i < count; i++) {
         list[i] = (ranked){fates[i], i};
         invalid[i] = fates[i].state == FATE_INVALID;
+        value[i] = fates[i].state == FATE_COMPLETE ? fates[i].objective : fates[i].state == FATE_PRUNED ? fates[i].partial : 0;
     }
     qsort(list, count, sizeof *list, compare);
     for (size_t i = 0; i < count; i++)
         order[i] = list[i].index;
-    ranking r = {.order = order, .invalid = invalid, .flat = compare_fates(&list[0].f, &list[count - 1].f) == 0};
+    ranking r = {.order = order, .invalid = invalid, .value = value, .flat = compare_fates(&list[0].f, &list[count - 1].f) == 0};
     int status = o->kind->update(o, &r, err);
     if (status == 0) {
         o->generation++;
@@ -213,6 +277,7 @@ int optimizer_tell(optimizer *o, const fate *fates, error *err)
     free(list);
     free(order);
     free(invalid);
+    free(value);
     return status;
 }
 
@@ -287,6 +352,10 @@ void *optimizer_save(const optimizer *o, size_t *n)
     write_u32(&body, o->generation);
     write_u64(&body, o->seed);
     write_reals(&body, &o->sigma0, 1);
+    for (size_t i = 0; i < o->n; i++)
+        write_u32(&body, o->kinds[i]);
+    for (size_t i = 0; i < o->n; i++)
+        write_u32(&body, (uint32_t)o->needs[i]);
     write_reals(&body, o->low, o->n);
     write_reals(&body, o->high, o->n);
     write_reals(&body, o->spread, o->n);
@@ -324,6 +393,19 @@ static int open_frame(const void *bytes, size_t n, reader *r, error *err)
     return 0;
 }
 
+static int read_variables(optimizer *o, reader *r, error *err)
+{
+    if (o->n > r->left / (2 * sizeof(uint32_t)))
+        return fail(err, ERROR_FORMAT, "optimizer state: ends before its %zu dimensions", o->n);
+    o->kinds = memory_new(o->n, sizeof *o->kinds);
+    o->needs = memory_new(o->n, sizeof *o->needs);
+    for (size_t i = 0; i < o->n; i++)
+        o->kinds[i] = (enum variable)read_u32(r);
+    for (size_t i = 0; i < o->n; i++)
+        o->needs[i] = (int)read_u32(r);
+    return 0;
+}
+
 static int read_common(optimizer *o, reader *r, error *err)
 {
     uint32_t length = read_u32(r);
@@ -346,6 +428,8 @@ static int read_common(optimizer *o, reader *r, error *err)
     o->generation = read_u32(r);
     o->seed = read_u64(r);
     take(r, &o->sigma0, sizeof o->sigma0);
+    if (read_variables(o, r, err) < 0)
+        return -1;
     o->low = read_reals(r, o->n);
     o->high = read_reals(r, o->n);
     o->spread = read_reals(r, o->n);
@@ -358,6 +442,8 @@ static int read_common(optimizer *o, reader *r, error *err)
         if (!isfinite(o->x[i]) || o->x[i] < o->low[i % o->n] || o->x[i] > o->high[i % o->n])
             return fail(err, ERROR_FORMAT, "optimizer state: candidate %zu, dimension %zu is %g, outside [%g, %g]", i / o->n, i % o->n,
                         o->x[i], o->low[i % o->n], o->high[i % o->n]);
+        else if (is_binary(o, i % o->n) && o->x[i] != 0 && o->x[i] != 1)
+            return fail(err, ERROR_FORMAT, "optimizer state: candidate %zu, dimension %zu is %g, neither 0 nor 1", i / o->n, i % o->n, o->x[i]);
     return 0;
 }
 

@@ -1,5 +1,6 @@
 /* Random search: every candidate anew, uniform in the bounds where both are finite, else normal around the start (with the
- * start's spread times sigma), clamped to the bound there is. Nothing is learned from what is told. */
+ * start's spread times sigma), clamped to the bound there is; a binary is 1 with the probability it starts with. Nothing is
+ * learned from what is told. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,10 @@ static int sample(optimizer *o, error *err)
         double *x = o->x + (size_t)c * o->n;
         for (size_t i = 0; i < o->n; i++) {
             double low = o->low[i], high = o->high[i], width = high - low;
+            if (is_binary(o, i)) {
+                x[i] = random_uniform(&s) < center[i];
+                continue;
+            }
             double value = isfinite(width) ? low + width * random_uniform(&s) : center[i] + o->sigma0 * o->spread[i] * random_normal(&s);
             x[i] = value < low ? low : value > high ? high : value;
         }

@@ -21,6 +21,7 @@ void contender_list_free(contender_list *l)
         contender *c = &l->items[i];
         free(c->name);
         recipe_free(c->recipe);
+        path_free(c->path);
         json_decref(c->search);
         json_decref(c->select);
         json_decref(c->held_out);
@@ -48,16 +49,15 @@ static char *key_of(const session *s, const contender *c, const question_set *se
         }
         string_print(&all, "%s %.17g\n", hex, sets[i].weight);
     }
-    if (c->model >= 0)
-        string_print(&all, "model %s\n", s->digests[c->model]);
-    else {
-        char *yaml = recipe_yaml(c->recipe);
+    if (c->model >= 0) {
+        string_print(&all, "model %s\n", s->models[c->model].digest);
+    } else {
+        char *yaml = c->path ? path_yaml(c->path) : recipe_yaml(c->recipe);
         string_puts(&all, yaml);
         free(yaml);
-        for (size_t i = 0; i < c->recipe->n_models; i++)
-            for (size_t k = 0; k < s->recipe->n_models; k++)
-                if (s->models[k] == c->models[i])
-                    string_print(&all, "%s\n", s->digests[k]);
+        size_t n_models = c->path ? c->path->n_sources : c->recipe->n_models;
+        for (size_t i = 0; i < n_models; i++)
+            string_print(&all, "%s\n", session_digest(s, c->step, i));
     }
     file_sha256(all.text, all.length, hex);
     free(all.text);
@@ -85,40 +85,11 @@ static json_t *evaluation_json(const evaluation *e)
     return json_pack("{s:f, s:o, s:o}", "score", e->score, "sets", sets, "results", results);
 }
 
-static bool same_layout(const checkpoint *a, const checkpoint *b)
-{
-    if (a->count != b->count)
-        return false;
-    for (size_t i = 0; i < a->count; i++)
-        if (strcmp(a->items[i].name, b->items[i].name) != 0 || a->items[i].tensor.dtype != b->items[i].tensor.dtype ||
-            !tensor_same_shape(&a->items[i].tensor, &b->items[i].tensor))
-            return false;
-    return true;
-}
-
-/* Merges go into the one candidate's memory; one of another layout takes its place, so there are never two. */
-static int fit_candidate(session *s, const merger *m, error *err)
-{
-    checkpoint *fresh = merge_allocate(m, err);
-    if (!fresh)
-        return -1;
-    if (s->candidate && same_layout(s->candidate, fresh)) {
-        checkpoint_free(fresh);
-        return 0;
-    }
-    checkpoint_free(s->candidate);
-    s->candidate = fresh;
-    return 0;
-}
-
 static int run_contender(session *s, const contender *c, const question_set *sets, size_t n, evaluation *e, error *err)
 {
     if (c->model >= 0)
-        return score_checkpoint(s, s->models[c->model], sets, n, e, err);
-    merger *m = merge_prepare(c->recipe, c->models, &(merge_options){.pool = s->pool}, err);
-    int status = m && fit_candidate(s, m, err) == 0 ? score_recipe(s, m, c->recipe, sets, n, e, err) : -1;
-    merge_free(m);
-    return status;
+        return score_lineup(s, &(lineup){.models = &s->models[c->model].checkpoint}, sets, n, e, err);
+    return c->path ? score_path(s, c->step, c->path, sets, n, e, err) : score_recipe(s, c->step, c->recipe, sets, n, e, err);
 }
 
 json_t *contender_score(session *s, const contender *c, const question_set *sets, size_t n, error *err)

@@ -11,13 +11,23 @@
 #define BEST_TRIALS 5
 #define MASK_SEEDS 5
 
-static void add_evolved(session *s, contender_list *l, char *name, const double *x, int64_t trial_number)
+contender *contender_decode(contender_list *l, const step *st, char *name, const double *x, int64_t trial_number)
 {
+    layer_path *p = st->path ? path_copy(st->path) : NULL;
+    recipe *r = st->recipe ? recipe_copy(st->recipe) : NULL;
+    if (p ? flow_decode(st->genome, x, p) > 0 : false) {
+        path_free(p);
+        free(name);
+        return NULL;
+    }
+    if (r)
+        genome_decode(st->genome, x, r);
     contender *c = contender_add(l, "evolved", name);
-    c->recipe = recipe_copy(s->recipe);
-    genome_decode(s->genome, x, c->recipe);
-    c->models = s->models;
+    c->step = st;
+    c->recipe = r;
+    c->path = p;
     c->trial = trial_number;
+    return c;
 }
 
 static int by_value(const void *a, const void *b)
@@ -32,32 +42,37 @@ static int by_value(const void *a, const void *b)
 int contenders_evolved(session *s, contender_list *l, error *err)
 {
     trial *list;
+    const step *st = &s->steps[s->at];
     size_t n, complete = 0;
     const double *mean = optimizer_mean(s->optimizer);
     if (mean)
-        add_evolved(s, l, memory_text("evolved (mean)"), mean, -1);
+        contender_decode(l, st, memory_text("mean"), mean, -1);
     if (store_trials(s->store, UINT32_MAX, false, &list, &n, err) != 0)
         return -1;
     trial **order = memory_new(n, sizeof *order);
     for (size_t i = 0; i < n; i++)
-        if (strcmp(list[i].state, "COMPLETE") == 0 && list[i].n == s->genome->count)
+        if (strcmp(list[i].state, "COMPLETE") == 0 && list[i].step == s->at && list[i].n == st->genome->count)
             order[complete++] = &list[i];
     qsort(order, complete, sizeof *order, by_value);
     for (size_t i = 0; i < complete && i < BEST_TRIALS; i++)
-        add_evolved(s, l, memory_print("evolved (trial %lld)", (long long)order[i]->number), order[i]->x, order[i]->number);
+        contender_decode(l, st, memory_print("trial %lld", (long long)order[i]->number), order[i]->x, order[i]->number);
     free(order);
     trials_free(list, n);
     return l->count ? 0 : fail(err, ERROR_STATE, "%s: no trial was completed: there is nothing to choose from", s->db);
 }
 
+/* The base of the first merge, if any, comes first. */
 int contenders_sources(session *s, contender_list *l, error *err)
 {
     (void)err;
-    for (size_t i = 0; i < s->recipe->n_models; i++) {
-        size_t k = s->recipe->base < 0 ? i : i == 0 ? (size_t)s->recipe->base : i - 1;     /* the base's row first */
-        contender *c = contender_add(l, "source", memory_text(s->names[k]));
-        c->model = (int)k;
-    }
+    int base = -1;
+    for (size_t k = 0; k < s->n_steps && base < 0; k++)
+        if (s->steps[k].recipe && s->steps[k].recipe->base >= 0)
+            base = s->steps[k].model[s->steps[k].recipe->base];
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < s->n_models; i++)
+            if ((s->models[i].index == base) == (pass == 0))
+                contender_add(l, "source", memory_text(s->models[i].name))->model = (int)i;
     return 0;
 }
 
@@ -101,7 +116,7 @@ int contenders_check_option(const char *option, error *err)
         if (!known) {
             const char *near = text_nearest(word, study_baseline_names());
             status = fail(err, ERROR_USAGE, "--baselines: unknown '%s'%s%s%s", word, near ? "; did you mean '" : "",
-                          near ? near : "; known are linear, task_arithmetic_mean, task_arithmetic_sum, ties, dare_ties, none",
+                          near ? near : "; known are linear, task_arithmetic_mean, task_arithmetic_sum, ties, dare_ties, layer_stack, layer_swap, none",
                           near ? "'?" : "");
         }
     }
@@ -109,40 +124,107 @@ int contenders_check_option(const char *option, error *err)
     return status;
 }
 
-static bool possible(const session *s, const unsearched *u)
+/* The first merge that is searched; NULL: none is. */
+static const step *merge_step(const session *s)
 {
-    return !method_find(u->method)->needs_base || s->recipe->base >= 0;
+    for (size_t k = 0; k < s->n_steps; k++)
+        if (s->steps[k].recipe)
+            return &s->steps[k];
+    return NULL;
 }
+
+/* The first path through models alone, of which there are at least two. */
+static const step *path_step(const session *s)
+{
+    for (size_t k = 0; k < s->n_steps; k++) {
+        const step *st = &s->steps[k];
+        bool plain = st->path && st->n_models > 1;
+        for (size_t i = 0; i < st->n_models; i++)
+            plain = plain && st->model[i] >= 0;
+        if (plain)
+            return st;
+    }
+    return NULL;
+}
+
+static bool possible(const step *st, const unsearched *u)
+{
+    return st && (!method_find(u->method)->needs_base || st->recipe->base >= 0);
+}
+
+/* A and B are the step's first two sources. */
+static const struct stacking { const char *name; bool swap; } stackings[] = {{"layer_stack", false}, {"layer_swap", true}};
 
 size_t contenders_unsearched_count(const session *s, size_t *masks)
 {
     size_t n = 0;
     *masks = 0;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (wanted(s, table[i].name) && possible(s, &table[i])) {
+        if (wanted(s, table[i].name) && possible(merge_step(s), &table[i])) {
             n++;
             *masks += table[i].masks ? MASK_SEEDS : 0;
         }
+    for (size_t i = 0; i < 2; i++)
+        n += wanted(s, stackings[i].name) && path_step(s);
     return n;
 }
 
-/* The sources come before the base in the session's models, so a recipe without a base uses the first of them. */
-static recipe *build(const session *s, const unsearched *u, size_t n_sources)
+/* The sources come before the base in the step's models, so a recipe without a base uses the first of them. */
+static recipe *build(const session *s, const step *st, const unsearched *u)
 {
+    const recipe *searched = st->recipe;
+    size_t n_sources = st->file->n_sources;
     recipe *r = recipe_new(u->method);
     for (size_t i = 0; i < n_sources; i++) {
-        int at = recipe_add_model(r, s->recipe->models[i].path);
+        int at = recipe_add_model(r, searched->models[i].path);
         recipe_set(r, at, "weight", u->sum ? 1 : 1.0 / (double)n_sources);
         if (u->density > 0)
             recipe_set(r, at, "density", u->density);
     }
     if (method_find(u->method)->needs_base)
-        r->base = recipe_add_model(r, s->recipe->models[s->recipe->base].path);
+        r->base = recipe_add_model(r, searched->models[searched->base].path);
     r->base_listed = false;
-    r->mode = s->recipe->mode;
-    r->tokenizer_base = s->recipe->tokenizer_base && r->base >= 0;
+    r->mode = searched->mode;
+    r->tokenizer_base = searched->tokenizer_base && r->base >= 0;
     r->seed = s->seed;
     return r;
+}
+
+/* Stacking puts the last three quarters of B behind the first three of A, as people do by hand; a swap keeps A's first quarter and
+ * last layer and puts B's layers between them. */
+static layer_path *stack(const session *s, const step *st, bool swap)
+{
+    layer_path *p = path_copy(st->path);
+    int layers[2];
+    for (int i = 0; i < 2; i++)
+        for (size_t k = 0; k < s->n_models; k++)
+            if (s->models[k].index == st->model[i])
+                layers[i] = s->models[k].layers;
+    p->n_hops = 0;
+    if (swap) {
+        path_add_layers(p, 0, 0, layers[0] / 4);
+        path_add_layers(p, 1, layers[1] / 4, layers[1] - 1);
+        path_add_layers(p, 0, layers[0] - 1, layers[0]);
+    } else {
+        path_add_layers(p, 0, 0, layers[0] - layers[0] / 4);
+        path_add_layers(p, 1, layers[1] / 4, layers[1]);
+    }
+    return p;
+}
+
+static void add_stackings(session *s, contender_list *l)
+{
+    const step *st = path_step(s);
+    for (size_t i = 0; i < 2 && st; i++) {
+        if (!wanted(s, stackings[i].name))
+            continue;
+        layer_path *p = stack(s, st, stackings[i].swap);
+        char *text = path_text(p);
+        contender *c = contender_add(l, "unsearched", memory_print("layers by hand: %s", text));
+        c->step = st;
+        c->path = p;
+        free(text);
+    }
 }
 
 static char *label(const unsearched *u, size_t n)
@@ -184,20 +266,21 @@ static int choose_mask(session *s, contender *c, error *err)
 
 int contenders_unsearched(session *s, contender_list *l, json_t *notes, error *err)
 {
-    size_t n_sources = s->recipe->n_models - (s->recipe->base >= 0 ? 1 : 0);
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+    const step *st = merge_step(s);
+    for (size_t i = 0; st && i < sizeof table / sizeof *table; i++) {
         const unsearched *u = &table[i];
         if (!wanted(s, u->name))
             continue;
-        if (!possible(s, u)) {
+        if (!possible(st, u)) {
             json_array_append_new(notes, json_sprintf("%s is left out: the study has no base model.", u->name));
             continue;
         }
-        contender *c = contender_add(l, "unsearched", label(u, n_sources));
-        c->recipe = build(s, u, n_sources);
-        c->models = s->models;
+        contender *c = contender_add(l, "unsearched", label(u, st->file->n_sources));
+        c->step = st;
+        c->recipe = build(s, st, u);
         if (u->masks && choose_mask(s, c, err) != 0)
             return -1;
     }
+    add_stackings(s, l);
     return 0;
 }

@@ -86,16 +86,56 @@ static int longest_of(const question_pool *p, const tokenizer *tok, const model_
     return status;
 }
 
+/* As long a path as a step may try, through the models that are there: what it takes is what it will take. */
+static layer_path *longest_path(const session *s, checkpoint ***models)
+{
+    layer_path *p = path_new();
+    size_t hops = 0;
+    *models = memory_new(1, sizeof **models);
+    (*models)[0] = s->models[0].checkpoint;
+    path_add_source(p, s->models[0].name, s->models[0].path);
+    for (size_t k = 0; k < s->n_steps; k++) {
+        size_t most = s->steps[k].path ? (size_t)s->steps[k].max_hops : (size_t)s->models[0].layers;
+        hops = most > hops ? most : hops;
+    }
+    for (size_t i = 0; i < hops; i++)
+        path_add_hop(p, 0, (int)i % s->models[0].layers, 1);
+    return p;
+}
+
+static plan *largest_plan(const session *s, error *err)
+{
+    checkpoint **models;
+    layer_path *longest = longest_path(s, &models);
+    plan *p = lineup_plan(&(lineup){.models = models, .path = longest}, err);
+    path_free(longest);
+    free(models);
+    return p;
+}
+
+/* Merges that are held at once: a candidate, and the winners that later steps stand on. */
+static uint64_t merge_bytes(const session *s)
+{
+    uint64_t merges = 0;
+    bool any = false;
+    for (size_t k = 0; k < s->n_steps; k++) {
+        any = any || s->steps[k].recipe;
+        for (size_t i = 0; i < s->steps[k].n_models; i++)
+            merges += s->steps[k].winner_of[i] >= 0;
+    }
+    return (merges ? merges + 1 : any) * checkpoint_bytes(s->models[0].checkpoint);
+}
+
 /* Engine's memory for the largest run; a budget that is short of it gets fewer sequences at once. */
 static int count_memory(session *s, sizes *z, error *err)
 {
-    z->candidate = checkpoint_bytes(s->candidate);
+    z->candidate = merge_bytes(s);
     z->available = s->options->memory ? s->options->memory : memory_available();
     if (!s->options->evaluator) {
-        plan *p = plan_build(s->candidate, err);
+        plan *p = largest_plan(s, err);
         if (!p)
             return -1;
-        tokenizer *tok = tokenizer_open(s->candidate->folder, err);
+        tokenizer *tok = tokenizer_open(s->models[0].checkpoint->folder, err);
         int status = tok && longest_of(&s->search, tok, &p->config, &z->longest, err) == 0 &&
                              longest_of(&s->select, tok, &p->config, &z->longest, err) == 0
                          ? longest_of(&s->held_out, tok, &p->config, &z->longest, err)
@@ -118,10 +158,18 @@ static int count_memory(session *s, sizes *z, error *err)
     if (z->total <= z->available)
         return 0;
     char a[32], b[32], c[32], d[32];
-    return fail(err, ERROR_MEMORY, "the study needs %s of memory (one candidate %s, keys and values %s), and %s %s; %s",
+    return fail(err, ERROR_MEMORY, "the study needs %s of memory (merged weights %s, keys and values %s), and %s %s; %s",
                 progress_bytes(a, (double)z->total), progress_bytes(b, (double)z->candidate), progress_bytes(c, (double)z->kv),
                 progress_bytes(d, (double)z->available), s->options->memory ? "is what --memory allows" : "is free",
                 s->options->memory ? "allow more" : "close other programs, or use a larger machine");
+}
+
+static double all_trials(const session *s)
+{
+    double trials = 0;
+    for (size_t k = 0; k < s->n_steps; k++)
+        trials += (double)s->steps[k].generations * s->steps[k].population;
+    return trials;
 }
 
 static int count_disk(session *s, sizes *z, error *err)
@@ -131,11 +179,10 @@ static int count_disk(session *s, sizes *z, error *err)
     bool command = false;
     for (size_t i = 0; i < s->tasks.count; i++)
         command = command || s->tasks.items[i]->command;
-    uint64_t trials = (uint64_t)s->generations * (uint64_t)s->population;
-    if (s->generations > INT64_MAX / s->population)
-        trials = UINT64_MAX / BYTES_A_RESULT / 1024;
+    double trials = all_trials(s);
+    uint64_t candidate = checkpoint_bytes(s->models[0].checkpoint);
     z->disk =
-        z->candidate * (command ? 2 : 1) + trials * (question_pool_asked(&s->search) + 8) * BYTES_A_RESULT + ((uint64_t)16 << 20);
+        candidate * (command ? 2 : 1) + (uint64_t)fmin(trials * (double)(question_pool_asked(&s->search) + 8) * BYTES_A_RESULT, 1e18) + ((uint64_t)16 << 20);
     free(best);
     if (file_free_bytes(out, &z->disk_free, err) != 0)
         return -1;
@@ -145,8 +192,8 @@ static int count_disk(session *s, sizes *z, error *err)
                                           progress_bytes(a, (double)z->disk), out, progress_bytes(b, (double)z->disk_free));
 }
 
-/* The candidate's start on k questions: the decoded tokens, the longest answer, the time. */
-static int probe(session *s, const question_set *all, size_t k, evaluation *e, double *seconds, size_t *asked, error *err)
+/* A lineup on k questions: the decoded tokens, the longest answer, the time. */
+static int probe(session *s, const lineup *l, const question_set *all, size_t k, evaluation *e, double *seconds, size_t *asked, error *err)
 {
     question_set *sets = memory_new(s->search.count, sizeof *sets);
     for (size_t i = 0; i < s->search.count; i++) {
@@ -155,7 +202,7 @@ static int probe(session *s, const question_set *all, size_t k, evaluation *e, d
             sets[i].count = k;
     }
     double began = progress_seconds();
-    int status = s->evaluator->run(s->evaluator, s->candidate, sets, s->search.count, e, err);
+    int status = s->evaluator->run(s->evaluator, l, sets, s->search.count, e, err);
     *seconds = progress_seconds() - began;
     *asked = question_sets_count(sets, s->search.count);
     free(sets);
@@ -195,18 +242,21 @@ static double question_seconds(const costs *c, double questions)
     return questions * c->prefill + steps * c->step + tokens * c->token;
 }
 
+/* What the first step starts from, merged where it is a merge. */
 static int measure(session *s, costs *c, error *err)
 {
+    step *st = &s->steps[0];
     double began = progress_seconds(), first = 0, second = 0;
-    if (merge_run(s->merger, s->recipe, s->candidate, err) != 0)
+    if (st->recipe && score_merge(s, st, st->recipe, err) != 0)
         return fail_in(err, "the merge that the search starts from");
-    c->merge = progress_seconds() - began;
+    c->merge = st->recipe ? progress_seconds() - began : 0;
+    lineup l = st->recipe ? (lineup){.models = &s->candidate} : (lineup){.models = st->models, .path = st->path};
     question_set *sets = question_pool_draw(&s->search, s->seed, "questions", 0, 0);
     evaluation one = {0}, more = {0};
     size_t one_asked = 0, asked = 0;
-    int status = probe(s, sets, 1, &one, &first, &one_asked, err);
+    int status = probe(s, &l, sets, 1, &one, &first, &one_asked, err);
     if (status == 0)
-        status = probe(s, sets, PROBE_QUESTIONS, &more, &second, &asked, err);
+        status = probe(s, &l, sets, PROBE_QUESTIONS, &more, &second, &asked, err);
     if (status == 0)
         learn(&one, first, one_asked, &more, second, asked, c);
     evaluation_free(&one);
@@ -239,6 +289,28 @@ static int recall(session *s, costs *c, size_t *finished, error *err)
     return timed > 0;
 }
 
+static json_t *steps_json(const session *s)
+{
+    json_t *list = json_array();
+    for (size_t k = 0; k < s->n_steps; k++) {
+        const step *st = &s->steps[k];
+        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:i}", "name", st->file->name, "optimizer", st->optimizer, "dimensions",
+                                              (json_int_t)st->genome->count, "generations", (json_int_t)st->generations, "population",
+                                              st->population));
+    }
+    return list;
+}
+
+static void say_steps(const session *s)
+{
+    for (size_t k = 0; k < s->n_steps; k++) {
+        const step *st = &s->steps[k];
+        progress_say("%s%s%s: %zu numbers, %lld generations of %d by %s, %zu questions each; kernels %s", s->file->name,
+                     s->n_steps > 1 ? ", " : "", s->n_steps > 1 ? st->file->name : "", st->genome->count, (long long)st->generations,
+                     st->population, st->optimizer, question_pool_asked(&s->search), s->backend->name);
+    }
+}
+
 int estimate_run(session *s, error *err)
 {
     costs c = {0};
@@ -250,7 +322,7 @@ int estimate_run(session *s, error *err)
     int known = recall(s, &c, &finished, err);
     if (known < 0 || (known == 0 && measure(s, &c, err) != 0))
         return -1;
-    double trials = fmax((double)s->generations * s->population - (double)finished, 0),
+    double trials = fmax(all_trials(s) - (double)finished, 0),
            asked = (double)question_pool_asked(&s->search);
     double candidate = c.merge + question_seconds(&c, asked), search = trials * candidate;
     finish_load load = finish_estimate(s);
@@ -258,16 +330,14 @@ int estimate_run(session *s, error *err)
     s->progress = (session_progress){.total = (uint64_t)(trials * asked), .best = NAN, .mean = NAN};
     char text[5][32];
     if (s->options->dry_run && s->options->json) {
-        json_t *json = json_pack("{s:s, s:I, s:I, s:i, s:f, s:f, s:f, s:I, s:I}", "study", s->file->name, "dimensions",
-                                 (json_int_t)s->genome->count, "generations", (json_int_t)s->generations, "population",
-                                 s->population, "candidate_seconds", candidate, "search_seconds", search, "final_seconds", last,
-                                 "memory_bytes", (json_int_t)z.total, "disk_bytes", (json_int_t)z.disk);
+        json_t *json = json_pack("{s:s, s:o, s:f, s:f, s:f, s:I, s:I}", "study", s->file->name, "steps", steps_json(s), "candidate_seconds",
+                                 candidate, "search_seconds", search, "final_seconds", last, "memory_bytes", (json_int_t)z.total,
+                                 "disk_bytes", (json_int_t)z.disk);
         json_dumpf(json, stdout, JSON_INDENT(2));
         putchar('\n');
         json_decref(json);
     }
-    progress_say("%s: %zu numbers, %lld generations of %d, %zu questions each; kernels %s", s->file->name, s->genome->count,
-                 (long long)s->generations, s->population, question_pool_asked(&s->search), s->backend->name);
+    say_steps(s);
     progress_say("about %s a candidate, %s for the search, %s for the final choice and the table; memory %s, disk %s",
                  progress_duration(text[0], candidate), progress_duration(text[1], search), progress_duration(text[2], last),
                  progress_bytes(text[3], (double)z.total), progress_bytes(text[4], (double)z.disk));

@@ -12,11 +12,11 @@
 
 finish_load finish_estimate(const session *s)
 {
-    size_t masks, baselines = contenders_unsearched_count(s, &masks), models = s->recipe->n_models, search = 0;
+    size_t masks, baselines = contenders_unsearched_count(s, &masks), models = s->n_models, search = 0, steps = s->n_steps;
     double select = (double)question_pool_asked(&s->select), held_out = (double)question_pool_asked(&s->held_out);
     for (size_t i = 0; i < s->search.count; i++)
         search += s->search.sets[i].count < FINISH_SEARCH_QUESTIONS ? s->search.sets[i].count : FINISH_SEARCH_QUESTIONS;
-    double rows = (double)(models + baselines + 1), finalists = (double)(6 + models + masks);
+    double rows = (double)(models + baselines + steps), finalists = (double)(6 * steps + models + masks);
     return (finish_load){.merges = 6 + (double)masks + 2 * (double)(baselines + 1) + 1, .evaluations = finalists + 2 * rows,
                          .questions = finalists * select + rows * ((double)search + held_out)};
 }
@@ -31,69 +31,6 @@ static int score_all(session *s, contender_list *l, const question_set *sets, si
     return 0;
 }
 
-/* Strictly better wins: merges stand before sources, and the mean before single trials. */
-static size_t best_of(const contender_list *l, size_t from, size_t to)
-{
-    size_t best = from;
-    for (size_t i = from; i < to; i++)
-        if (contender_value(l->items[i].select) > contender_value(l->items[best].select))
-            best = i;
-    return best;
-}
-
-/* Rows keep their contenders; what is not shown is freed. */
-static void keep_row(contender_list *rows, contender *c)
-{
-    rows->items = memory_grow(rows->items, rows->count + 1, sizeof *rows->items);
-    rows->items[rows->count++] = *c;
-    *c = (contender){.model = -1};
-}
-
-/* A source as a recipe, so that best/ and recipe.yml belong together whoever won. */
-static recipe *recipe_of(const session *s, const contender *c)
-{
-    if (c->recipe)
-        return recipe_copy(c->recipe);
-    recipe *r = recipe_new("linear");
-    recipe_set(r, recipe_add_model(r, s->recipe->models[c->model].path), "weight", 1);
-    return r;
-}
-
-static int write_best(session *s, const contender *winner, error *err)
-{
-    recipe *r = recipe_of(s, winner);
-    char *yaml = recipe_yaml(r), *best = file_join(s->out, "best"), *config = file_join(best, "config.json"),
-         *file = file_join(s->out, "recipe.yml");
-    json_t *digests = json_array(), *now, *before;
-    for (size_t i = 0; i < s->recipe->n_models; i++)
-        json_array_append_new(digests, json_string(s->digests[i]));
-    now = json_pack("{s:s, s:o}", "recipe", yaml, "models", digests);
-    error ignored;
-    before = store_get(s->store, "best", &ignored);
-    int status = 0;
-    if (!json_equal(now, before) || !file_exists(config)) {
-        /* Its memory is needed for the merge that is written: never two candidates at a time. */
-        if (!s->options->evaluator)
-            evaluator_free(s->evaluator);
-        s->evaluator = NULL;
-        checkpoint_free(s->candidate);
-        s->candidate = NULL;
-        status = merge_to_folder(r, best, true, &(merge_options){.pool = s->pool}, err);
-        if (status == 0)
-            status = store_put(s->store, "best", now, err);
-    }
-    if (status == 0)
-        status = file_write(file, yaml, strlen(yaml), err);
-    json_decref(now);
-    json_decref(before);
-    free(file);
-    free(config);
-    free(best);
-    free(yaml);
-    recipe_free(r);
-    return status;
-}
-
 static int put(session *s, const char *name, json_t *value, error *err)
 {
     int status = store_put(s->store, name, value, err);
@@ -101,28 +38,14 @@ static int put(session *s, const char *name, json_t *value, error *err)
     return status;
 }
 
-/* The report lies beside what it names. */
-static int write_report(session *s, error *err)
+/* The report lies beside what it names. Takes places over. */
+static int write_report(session *s, json_t *places, error *err)
 {
-    json_t *places = json_pack("[{s:s, s:s}, {s:s, s:s}, {s:s, s:s}]", "what", "the winner, a Hugging Face folder", "path",
-                               "best", "what", "its recipe, a mergekit file", "path", "recipe.yml", "what",
-                               "the study, which Optuna's tools open too", "path", "study.db");
+    json_array_append_new(places, json_pack("{s:s, s:s}", "what", "the study, which Optuna's tools open too", "path", "study.db"));
     char *page = file_join(s->out, "report.html");
     int status = put(s, "places", places, err) == 0 ? report_html(s->store, page, err) : -1;
     free(page);
     return status;
-}
-
-static int put_mean(session *s, error *err)
-{
-    const double *mean = optimizer_mean(s->optimizer);
-    json_t *x = json_array();
-    for (size_t i = 0; mean && i < s->genome->count; i++)
-        json_array_append_new(x, json_real(mean[i]));
-    return put(s, "mean",
-               mean ? json_pack("{s:I, s:o}", "generation", (json_int_t)optimizer_generation(s->optimizer), "x", x)
-                    : (json_decref(x), json_null()),
-               err);
 }
 
 /* Held-out results are to be seen once; a search that goes on after them is told so for ever. */
@@ -135,7 +58,7 @@ static int note_held_out(session *s, json_t *notes, error *err)
         return -1;
     }
     json_int_t first = json_integer_value(json_object_get(seen, "generations")),
-               now = (json_int_t)optimizer_generation(s->optimizer);
+               now = (json_int_t)(s->steps[s->at].first + optimizer_generation(s->optimizer));
     int status = 0;
     if (!seen && s->held_out.count)
         status = put(s, "held_out_seen", json_pack("{s:I}", "generations", now), err);
@@ -149,40 +72,83 @@ static int note_held_out(session *s, json_t *notes, error *err)
     return status;
 }
 
+/* The same path with all scales 1 shows what they contribute. */
+static void add_ablation(contender_list *rows, size_t of)
+{
+    const contender *c = &rows->items[of];
+    bool scaled = false;
+    for (size_t i = 0; c->path && i < c->path->n_hops; i++)
+        scaled = scaled || c->path->hops[i].scale != 1;
+    if (!scaled)
+        return;
+    layer_path *p = path_copy(c->path);
+    const step *st = c->step;
+    for (size_t i = 0; i < p->n_hops; i++)
+        p->hops[i].scale = 1;
+    contender *added = contender_add(rows, "ablation", memory_print("%s, all scales 1", st->file->name));
+    added->step = st;
+    added->path = p;
+}
+
+/* Every row of the table: models, what is made of them without search, what the steps have found. */
+static int gather(session *s, contender_list *rows, size_t *first_evolved, json_t *notes, error *err)
+{
+    if (contenders_sources(s, rows, err) != 0 || contenders_unsearched(s, rows, notes, err) != 0)
+        return -1;
+    *first_evolved = rows->count;
+    for (size_t k = 0; k < s->n_steps; k++)
+        if (contenders_winner(s, k, rows, err) != 0)
+            return -1;
+    for (size_t k = 0; k < s->n_steps; k++)
+        add_ablation(rows, *first_evolved + k);
+    return 0;
+}
+
+/* Strictly better on select wins; what steps have found stands before sources, and an earlier step before a later one. */
+static size_t choose(const contender_list *rows, size_t first_evolved, size_t n_steps, json_t *notes)
+{
+    size_t best = first_evolved;
+    for (size_t i = first_evolved; i < first_evolved + n_steps; i++)
+        if (contender_value(rows->items[i].select) > contender_value(rows->items[best].select))
+            best = i;
+    for (size_t i = 0; i < first_evolved; i++)
+        if (strcmp(rows->items[i].kind, "source") == 0 && contender_value(rows->items[i].select) > contender_value(rows->items[best].select))
+            best = i;
+    if (best < first_evolved)
+        json_array_append_new(notes, json_sprintf("A source wins on select: '%s' is better than everything found, and best/ is that source.",
+                                                  rows->items[best].name));
+    return best;
+}
+
+/* Only sources and what steps have found are asked select questions. */
+static int score_select(session *s, contender_list *rows, const question_set *sets, error *err)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        contender *c = &rows->items[i];
+        bool candidate = strcmp(c->kind, "source") == 0 || strcmp(c->kind, "evolved") == 0;
+        if (candidate && !(c->select = contender_score(s, c, sets, s->select.count, err)))
+            return -1;
+    }
+    return 0;
+}
+
 int finish_run(session *s, error *err)
 {
-    contender_list all = {0}, rows = {0};
-    json_t *notes = json_array();
+    contender_list rows = {0};
+    json_t *notes = json_array(), *places = NULL;
     question_set *select = question_pool_draw(&s->select, s->seed, "select", 0, 0);
     question_set *search = question_pool_draw(&s->search, s->seed, "table", 0, FINISH_SEARCH_QUESTIONS);
     question_set *held_out = question_pool_draw(&s->held_out, s->seed, "held_out", 0, 0);
     finish_load load = finish_estimate(s);
+    size_t first_evolved = 0;
     s->progress = (session_progress){.total = (uint64_t)load.questions, .best = NAN, .mean = NAN};
-    progress_say("the final choice: the distribution's mean, the best trials and the sources on %zu select questions",
-                 question_pool_asked(&s->select));
-    int status = -1;
-    if (put_mean(s, err) != 0 || contenders_evolved(s, &all, err) != 0)
-        goto done;
-    size_t merges = all.count;
-    if (contenders_sources(s, &all, err) != 0)
-        goto done;
-    size_t models = all.count;
-    if (score_all(s, &all, select, s->select.count, offsetof(contender, select), err) != 0)
-        goto done;
-    size_t evolved = best_of(&all, 0, merges), winner = best_of(&all, 0, models);
-    if (winner < merges)
-        winner = evolved;
-    else
-        json_array_append_new(notes,
-                              json_sprintf("A source wins on select: '%s' is better than every merge, and best/ is that source.",
-                                           all.items[winner].name));
-    for (size_t i = merges; i < models; i++)
-        keep_row(&rows, &all.items[i]);
-    if (contenders_unsearched(s, &rows, notes, err) != 0)
-        goto done;
-    keep_row(&rows, &all.items[evolved]);
-    const contender *won = &rows.items[winner < merges ? rows.count - 1 : winner - merges];
-    status = score_all(s, &rows, search, s->search.count, offsetof(contender, search), err);
+    progress_say("the final choice and the table: sources, unsearched merges, what was found");
+    int status = gather(s, &rows, &first_evolved, notes, err);
+    if (status == 0)
+        status = score_select(s, &rows, select, err);
+    const contender *won = status == 0 ? &rows.items[choose(&rows, first_evolved, s->n_steps, notes)] : NULL;
+    if (status == 0)
+        status = score_all(s, &rows, search, s->search.count, offsetof(contender, search), err);
     if (status == 0)
         status = score_all(s, &rows, held_out, s->held_out.count, offsetof(contender, held_out), err);
     if (status == 0)
@@ -194,12 +160,10 @@ int finish_run(session *s, error *err)
                                    : put(s, "worked", finish_worked(s, &rows, won, select, s->select.count), err);
     progress_clear();
     if (status == 0)
-        status = write_best(s, won, err);
+        status = best_write(s, won, &places, err);
     if (status == 0)
-        status = write_report(s, err);
-done:
+        status = write_report(s, places, err);
     json_decref(notes);
-    contender_list_free(&all);
     contender_list_free(&rows);
     question_sets_free(select, s->select.count);
     question_sets_free(search, s->search.count);

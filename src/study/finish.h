@@ -12,10 +12,11 @@
 
 typedef struct contender {
     char *name;                 /* its row's name; owned */
-    const char *kind;           /* "source", "unsearched", "evolved" */
+    const char *kind;           /* "source", "unsearched", "evolved", "ablation" */
     int model;                  /* of a source: index into the session's models; else -1 */
+    const step *step;           /* of any other: whose models it is made of */
     recipe *recipe;             /* of a merge; owned */
-    checkpoint **models;        /* [recipe->n_models] borrowed */
+    layer_path *path;           /* of a path; owned */
     int64_t trial;              /* of an evolved one: its number; -1: the distribution's mean, or none */
     json_t *search, *select, *held_out;     /* what it scored (see contender_score); owned, NULL: not run */
 } contender;
@@ -30,12 +31,21 @@ void contender_list_free(contender_list *l);
 json_t *contender_score(session *s, const contender *c, const question_set *sets, size_t n, error *err);
 double contender_value(const json_t *score);        /* -INFINITY where there is none */
 
-/* The searched merges that may win: mean and best trials. The unsearched ones that the study wants, masks chosen on select. */
+/* What the vector of a step means, as an evolved contender; NULL for a path beyond its limits. Takes the name over. */
+contender *contender_decode(contender_list *l, const step *st, char *name, const double *x, int64_t trial);
+
+/* What a step that is over has found: as recorded. */
+int contenders_winner(session *s, size_t step, contender_list *l, error *err);
+
+/* Those of the searched step that may win: mean and best trials. The unsearched merges and paths that the study wants, masks chosen on select. */
 int contenders_evolved(session *s, contender_list *l, error *err);
 int contenders_sources(session *s, contender_list *l, error *err);
 int contenders_unsearched(session *s, contender_list *l, json_t *notes, error *err);
 int contenders_check_option(const char *option, error *err);      /* --baselines; NULL is fine */
 size_t contenders_unsearched_count(const session *s, size_t *masks);
+
+/* best.c: OUT/best, and the recipes and path that make it. */
+int best_write(session *s, const contender *winner, json_t **places, error *err);
 
 /* The named results "table", "worked", "places" as report.h describes them. */
 json_t *finish_table(session *s, const contender_list *rows, const contender *winner, const json_t *notes);

@@ -34,11 +34,11 @@ int outcome_apart(const session *s, error *err)
     const char *out = s->options->fork ? s->options->fork : s->out;
     char *best = file_join(out, "best");
     int status = 0;
-    for (size_t i = 0; status == 0 && i < s->recipe->n_models; i++) {
-        char *path = recipe_model_folder(s->recipe, (int)i);
+    for (size_t i = 0; status == 0 && i < s->n_models; i++) {
+        char *path = checkpoint_locate(s->models[i].path, NULL);
         if (file_same(out, path) || file_same(best, path))
             status = fail(err, ERROR_USAGE, "the output folder %s would overwrite the model '%s' (%s); give another -o OUT", out,
-                          s->names[i], path);
+                          s->models[i].name, path);
         free(path);
     }
     free(best);

@@ -7,7 +7,12 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "study/members.h"
 #include "study/report_chart.h"
+#include "study/report_genome.h"
+#include "study/report_page.h"
+#include "study/report_path.h"
+#include "study/report_table.h"
 
 #define LONG_TEXT 100       /* bytes of a setting that are folded away */
 #define DEEPEST 12          /* levels of settings that are laid out; below, they stand as JSON */
@@ -17,10 +22,10 @@
 static const char head[] =
     "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width, initial-scale=1\">"
     "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\"><style>"
-    ":root{color-scheme:light dark;--ink:#1c2430;--soft:#5b6675;--line:#d9dee6;--paper:#fff;--one:#1f5fae;--two:#b4501e;--band:#1f5fae26;--ok:#1a7f4b;--no:#b3261e}"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e4e8ee;--soft:#9aa4b2;--line:#333c48;--paper:#14181d;--one:#6ab0f3;--two:#f0a173;--band:#6ab0f333;--ok:#5fd098;--no:#ff8a80}}"
+    ":root{color-scheme:light dark;--ink:#1c2430;--soft:#5b6675;--line:#d9dee6;--paper:#fff;--one:#1f5fae;--two:#b4501e;--three:#1a7f4b;--four:#7b3fa0;--five:#0f7c8c;--six:#b3265f;--band:#1f5fae26;--ok:#1a7f4b;--no:#b3261e}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e4e8ee;--soft:#9aa4b2;--line:#333c48;--paper:#14181d;--one:#6ab0f3;--two:#f0a173;--three:#5fd098;--four:#c79bea;--five:#5cc8d6;--six:#f28bb5;--band:#6ab0f333;--ok:#5fd098;--no:#ff8a80}}"
     "body{font:15px/1.55 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:62rem;margin:2rem auto;padding:0 1rem}"
-    "h1{font-size:1.6rem;margin-bottom:0}h2{font-size:1.15rem;margin:2.2rem 0 .6rem}table{border-collapse:collapse;width:100%}"
+    "h1{font-size:1.6rem;margin-bottom:0}h2{font-size:1.15rem;margin:2.2rem 0 .6rem}h3{font-size:1rem;margin:1.2rem 0 .3rem}table{border-collapse:collapse;width:100%}"
     "th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);vertical-align:top;unicode-bidi:isolate}th{font-weight:600;color:var(--soft)}"
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}tr.winner td{font-weight:600}.ok{color:var(--ok)}.no{color:var(--no)}"
     "small,.soft{color:var(--soft);font-weight:400}.text,pre{white-space:pre-wrap;overflow-wrap:anywhere}pre{margin:.3rem 0 .3rem 1rem;font-size:13px}"
@@ -28,7 +33,11 @@ static const char head[] =
     "svg{width:100%;height:auto;display:block}svg text{fill:var(--soft);font-size:11px}svg.interval{width:7.5rem;margin-top:.35rem}"
     ".grid{stroke:var(--line)}.line{fill:none;stroke-width:2;stroke-linejoin:round}.line.one{stroke:var(--one)}.line.two{stroke:var(--two)}"
     ".dot.one,.one-mark{fill:var(--one);color:var(--one)}.dot.two,.two-mark{fill:var(--two);color:var(--two)}.point,.point-mark{fill:var(--soft);color:var(--soft);fill-opacity:.4}"
-    ".band{fill:var(--band)}.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(16rem,1fr));gap:1rem}.wide{overflow-x:auto}"
+    ".band{fill:var(--band)}.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(16rem,1fr));gap:1rem}.wide{overflow-x:auto}.broad{min-width:40rem}"
+    ".step{stroke:var(--soft);stroke-dasharray:3 3}.cell{fill:var(--one)}.row{fill:none;pointer-events:all}.way{fill:none;stroke:var(--soft);stroke-opacity:.6}"
+    ".mark{fill:currentColor;stroke:currentColor;stroke-width:1.5}.again{fill:var(--paper)}.s0{color:var(--one)}.s1{color:var(--two)}.s2{color:var(--three)}"
+    ".s3{color:var(--four)}.s4{color:var(--five)}.s5{color:var(--six)}.bar.more{fill:var(--one)}.bar.less{fill:var(--two)}svg text.number{fill:var(--ink)}"
+    "svg.key{display:inline-block;width:.9rem;vertical-align:-.1rem}ul{padding-left:1.2rem}"
     "</style><title>";
 
 /* The bytes of a character that pages might obey: controls but newline and tab, and the marks that turn the direction of text. */
@@ -59,115 +68,11 @@ void report_escape(string *page, const char *text)
     }
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
-static double number_of(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-    return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
-static bool is_share(double x)
-{
-    return x >= 0 && x <= 1;
-}
-
-/* ---- the table */
-
-static void add_number(string *page, double x)
-{
-    if (is_share(x))
-        string_print(page, "%.1f%%", 100 * x);
-    else
-        string_print(page, "%.4g", x);
-}
-
-static void add_cell(string *page, const json_t *split)
-{
-    double score = number_of(split, "score"), low = number_of(split, "low"), high = number_of(split, "high"), n = number_of(split, "n");
-    if (isnan(score)) {
-        string_puts(page, "<td class=\"n soft\">&ndash;</td>");
-        return;
-    }
-    string_puts(page, "<td class=n");
-    if (n > 0)
-        string_print(page, " title=\"%.0f questions\"", n);
-    string_puts(page, ">");
-    add_number(page, score);
-    if (!isnan(low) && !isnan(high)) {
-        string_puts(page, "<br><small>");
-        add_number(page, low);
-        string_puts(page, " to ");
-        add_number(page, high);
-        string_puts(page, "</small>");
-    }
-    string_puts(page, "</td>");
-}
-
-static void add_row(string *page, const json_t *row, const char *winner, bool with_acc)
-{
-    const json_t *held_out = json_object_get(row, "held_out");
-    double acc = number_of(held_out, "acc"), score = number_of(held_out, "score"), trial_number = number_of(row, "trial");
-    string_puts(page, *winner && strcmp(text_of(row, "name"), winner) == 0 ? "<tr class=winner><td>&#9733; " : "<tr><td>");
-    report_escape(page, text_of(row, "name"));
-    if (!isnan(trial_number))
-        string_print(page, " <small>trial %.0f</small>", trial_number);
-    if (*text_of(row, "path")) {
-        string_puts(page, "<br><small>");
-        report_escape(page, text_of(row, "path"));
-        string_puts(page, "</small>");
-    }
-    string_puts(page, "</td><td class=soft>");
-    report_escape(page, text_of(row, "kind"));
-    string_puts(page, "</td>");
-    add_cell(page, json_object_get(row, "search"));
-    add_cell(page, json_object_get(row, "select"));
-    add_cell(page, held_out);
-    if (with_acc) {
-        string_puts(page, "<td class=n>");
-        if (isnan(acc))
-            string_puts(page, "&ndash;");
-        else
-            add_number(page, acc);
-        string_puts(page, "</td>");
-    }
-    string_puts(page, "<td>");
-    if (is_share(score))
-        report_interval(page, score, number_of(held_out, "low"), number_of(held_out, "high"));
-    string_puts(page, "</td></tr>");
-}
-
-static void add_escaped(string *page, const char *before, const char *text, const char *after)
+void report_between(string *page, const char *before, const char *text, const char *after)
 {
     string_puts(page, before);
     report_escape(page, text);
     string_puts(page, after);
-}
-
-static void add_table(string *page, const json_t *table)
-{
-    const json_t *rows = json_object_get(table, "rows"), *item;
-    bool with_acc = false;
-    size_t i;
-    if (json_array_size(rows) == 0)
-        return;
-    json_array_foreach(rows, i, item)
-        with_acc = with_acc || !isnan(number_of(json_object_get(item, "held_out"), "acc"));
-    string_puts(page, "<section><h2>Results</h2><div class=wide><table><tr><th>model<th>kind<th class=n>search<th class=n>select<th class=n>held out");
-    string_print(page, "%s<th>held out, 0 to 100%%</tr>", with_acc ? "<th class=n>in any language" : "");
-    json_array_foreach(rows, i, item)
-        add_row(page, item, text_of(table, "winner"), with_acc);
-    string_puts(page, "</table></div><p class=soft>With 95% intervals. <em>select</em> chose the winner (&#9733;); <em>held out</em> questions never chose anything.</p>");
-    double wins = number_of(table, "wins"), losses = number_of(table, "losses");
-    if (!isnan(wins) && !isnan(losses))
-        string_print(page, "<p>The winner solves <b>%.0f</b> held-out questions that no source solves, and misses <b>%.0f</b> that some source solves.</p>", wins, losses);
-    json_array_foreach(json_object_get(table, "notes"), i, item)
-        add_escaped(page, "<p>", json_string_value(item) ? json_string_value(item) : "", "</p>");
-    string_puts(page, "</section>");
 }
 
 /* ---- answers, failures, places */
@@ -180,14 +85,14 @@ static void add_worked(string *page, const json_t *worked)
         return;
     string_puts(page, "<section><h2>Answers side by side</h2>");
     json_array_foreach(worked, i, item) {
-        add_escaped(page, "<div class=wide><table><tr><th colspan=2 class=text>", text_of(item, "question"), "");
-        add_escaped(page, "<br><small>right answer: ", text_of(item, "gold"), *text_of(item, "note") ? "; " : "");
-        add_escaped(page, "", text_of(item, "note"), "</small></tr>");
+        report_between(page, "<div class=wide><table><tr><th colspan=2 class=text>", member_text(item, "question"), "");
+        report_between(page, "<br><small>right answer: ", member_text(item, "gold"), *member_text(item, "note") ? "; " : "");
+        report_between(page, "", member_text(item, "note"), "</small></tr>");
         json_array_foreach(json_object_get(item, "answers"), k, a) {
             bool ok = json_is_true(json_object_get(a, "ok"));
             string_print(page, "<tr><td class=%s>%s&nbsp;", ok ? "ok" : "no", ok ? "&#10003;" : "&#10007;");
-            add_escaped(page, "", text_of(a, "name"), "</td><td class=text>");
-            add_escaped(page, "", text_of(a, "text"), "</td></tr>");
+            report_between(page, "", member_text(a, "name"), "</td><td class=text>");
+            report_between(page, "", member_text(a, "text"), "</td></tr>");
         }
         string_puts(page, "</table></div><br>");
     }
@@ -203,7 +108,7 @@ static void add_failures(string *page, const trial *trials, size_t n)
         if (failed == 1)
             string_puts(page, "<section><h2>Trials that failed</h2><table><tr><th>trial<th>generation<th>reason</tr>");
         string_print(page, "<tr><td>%lld</td><td>%u</td><td class=text>", (long long)trials[i].number, trials[i].generation);
-        add_escaped(page, "", trials[i].reason ? trials[i].reason : "", "</td></tr>");
+        report_between(page, "", trials[i].reason ? trials[i].reason : "", "</td></tr>");
     }
     if (failed)
         string_puts(page, "</table>");
@@ -220,8 +125,8 @@ static void add_places(string *page, const json_t *places)
         return;
     string_puts(page, "<section><h2>Where everything lies</h2><table>");
     json_array_foreach(places, i, place) {
-        add_escaped(page, "<tr><td>", text_of(place, "what"), "</td>");
-        add_escaped(page, "<td><code>", text_of(place, "path"), "</code></td></tr>");
+        report_between(page, "<tr><td>", member_text(place, "what"), "</td>");
+        report_between(page, "<td><code>", member_text(place, "path"), "</code></td></tr>");
     }
     string_puts(page, "</table></section>");
 }
@@ -263,15 +168,15 @@ static void add_value(string *page, const json_t *value, int level)
         json_array_foreach(value, i, item) {
             char number[32];
             snprintf(number, sizeof number, "%zu", i + 1);
-            add_member(page, *text_of(item, "name") ? text_of(item, "name") : number, item, level + 1);
+            add_member(page, *member_text(item, "name") ? member_text(item, "name") : number, item, level + 1);
         }
         string_puts(page, "</div>");
     } else if (json_is_string(value)) {
         bool lines = strchr(json_string_value(value), '\n') != NULL;
-        add_escaped(page, lines ? "<pre>" : "<code>", json_string_value(value), lines ? "</pre>" : "</code>");
+        report_between(page, lines ? "<pre>" : "<code>", json_string_value(value), lines ? "</pre>" : "</code>");
     } else {
         char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
-        add_escaped(page, "<code>", text ? text : "", "</code>");
+        report_between(page, "<code>", text ? text : "", "</code>");
         free(text);
     }
 }
@@ -324,9 +229,10 @@ int report_html(store *s, const char *path, error *err)
     report_escape(&page, store_study_name(s));
     string_puts(&page, "</h1>");
     add_standing(&page, trials, n);
-    add_table(&page, named[0]);
-    report_scores(&page, trials, n, text_of(settings, "metric"));
-    report_parameters(&page, trials, n, json_object_get(settings, "dimensions"));
+    report_table(&page, named[0]);
+    report_paths(&page, named[0], settings);
+    report_scores(&page, trials, n, settings);
+    report_genomes(&page, trials, n, settings);
     add_worked(&page, named[1]);
     add_failures(&page, trials, n);
     add_places(&page, named[2]);

@@ -8,15 +8,19 @@
  * shown as they are.
  *
  * store_settings: any object; shown whole, long texts folded. Two members mean something here:
- *   "dimensions": [{"name": "ja.weight.g0", "low": 0, "high": 2}, ...]      names of a trial's vector, in order
+ *   "fixed": {"steps": [{"name": "PS", "space": "parameters" | "data-flow", "sources": ["ja", ...],      in the order of a path's sources
+ *                        "genome": {"dimensions": [{"name": "ja.weight.g0", "low": 0, "high": 2, "binary": true (optional)}, ...]}}, ...]}
+ *                                                                                names of a trial's vector, in order
  *   "metric": "acc_ja"
  *
  * "table":
- *   {"rows": [{"name": "ja", "kind": "source" | "unsearched" | "evolved", "path": "demo/models/ja" (optional), "trial": 17 (optional),
+ *   {"rows": [{"name": "ja", "kind": "source" | "unsearched" | "evolved" | "ablation", "path": "demo/models/ja" (optional), "trial": 17 (optional),
+ *              "hops": [["ja", 0, 1.0], ...] (optional: source, layer, scale),
  *              "search":   {"score": .19, "low": .15, "high": .23, "n": 400},
  *              "select":   {...},                                 each split may be null: not run
  *              "held_out": {"score": .2, "low": .18, "high": .22, "n": 1200, "acc": .2}}, ...],
  *    "winner": "evolved",              name of the row that best/ holds
+ *    "pairs": [{"row": "DFS", "against": "ja", "better": 590, "worse": 25, "p": 1e-140, "difference": .47, "low": .44, "high": .5}, ...],
  *    "wins": 612, "losses": 3,         held-out questions that the winner solves and no source does; that some source does and it does not
  *    "notes": ["A source wins on select: best/ is that source.", ...]}
  *

@@ -12,14 +12,29 @@
 #include "study/report.h"
 #include "study/session.h"
 
+static step *current(session *s)
+{
+    return &s->steps[s->at];
+}
+
+/* A path beyond its limits is not run: how far beyond ranks it below all that were. */
+static void too_long(session *s, const step *st, double excess, const question_set *sets, evaluation *out)
+{
+    *out = (evaluation){.outcome = OUTCOME_INVALID, .score = NAN,
+                        .reason = memory_print("the path has %g hops too many (max_hops is %d)", excess, st->max_hops)};
+    s->progress.asked += question_sets_count(sets, s->search.count);
+}
+
 /* Decode, merge, run, score; then what became of it is committed. */
 static int try_candidate(session *s, const trial *t, const question_set *sets, error *err)
 {
+    step *st = current(s);
     size_t n = s->search.count;
     evaluation e = {0};
-    double began = progress_seconds();
-    genome_decode(s->genome, t->x, s->recipe);
-    if (score_recipe(s, s->merger, s->recipe, sets, n, &e, err) != 0)
+    double began = progress_seconds(), excess = step_decode(st, t->x);
+    if (excess > 0)
+        too_long(s, st, excess, sets, &e);
+    else if ((st->recipe ? score_recipe(s, st, st->recipe, sets, n, &e, err) : score_path(s, st, st->path, sets, n, &e, err)) != 0)
         return -1;
     const char **ids = memory_new(e.count, sizeof *ids), **answers = memory_new(e.count, sizeof *answers);
     double *scores = memory_new(e.count, sizeof *scores);
@@ -47,7 +62,7 @@ static int try_candidate(session *s, const trial *t, const question_set *sets, e
                              .reason = e.reason,
                              .seconds = progress_seconds() - began};
     int status = store_complete(s->store, t->id, t->fence, &outcome, err);
-    if (status == 0 && e.outcome == OUTCOME_INVALID)
+    if (status == 0 && e.outcome == OUTCOME_INVALID && excess == 0)
         progress_say("trial %lld is invalid: %s", (long long)t->number, e.reason ? e.reason : "");
     free(all.text);
     free(scores);
@@ -59,15 +74,16 @@ static int try_candidate(session *s, const trial *t, const question_set *sets, e
 
 static int run_generation(session *s, uint32_t g, error *err)
 {
+    const step *st = current(s);
     question_set *sets = question_pool_draw(&s->search, s->seed, "questions", g, 0);
-    score_label(s, "generation %u/%lld", g + 1, (long long)s->generations);
+    score_label(s, "%s generation %lld/%lld", st->file->name, (long long)g - st->first + 1, (long long)st->generations);
     int claimed = 0;
     do {
         trial t = {0};
         claimed = progress_interrupted() ? outcome_interrupted(s, err) : store_claim(s->store, g, &t, err);
-        if (claimed == 1 && t.n != s->genome->count)
+        if (claimed == 1 && t.n != st->genome->count)
             claimed = fail(err, ERROR_FORMAT, "%s: trial %lld has %zu numbers, the genome %zu", s->db, (long long)t.number, t.n,
-                           s->genome->count);
+                           st->genome->count);
         if (claimed == 1 && try_candidate(s, &t, sets, err) != 0)
             claimed = -1;
         trial_clear(&t);
@@ -80,14 +96,15 @@ static int run_generation(session *s, uint32_t g, error *err)
 static int tell(session *s, uint32_t g, error *err)
 {
     trial *list;
+    step *st = current(s);
     size_t n, complete = 0;
     if (store_trials(s->store, g, true, &list, &n, err) != 0)
         return -1;
-    fate *fates = memory_new((size_t)s->population, sizeof *fates);
+    fate *fates = memory_new((size_t)st->population, sizeof *fates);
     double sum = 0, best = -INFINITY;
-    int status = n == (size_t)s->population ? 0
-                                            : fail(err, ERROR_FORMAT, "%s: generation %u has %zu trials, the population is %d",
-                                                   s->db, g, n, s->population);
+    int status = n == (size_t)st->population ? 0
+                                             : fail(err, ERROR_FORMAT, "%s: generation %u has %zu trials, the population is %d",
+                                                    s->db, g, n, st->population);
     for (size_t i = 0; i < n && status == 0; i++) {
         const trial *t = &list[i];
         bool whole = strcmp(t->state, "COMPLETE") == 0;
@@ -98,6 +115,7 @@ static int tell(session *s, uint32_t g, error *err)
         }
         fates[t->candidate] = (fate){.state = whole ? FATE_COMPLETE : FATE_INVALID,
                                      .objective = t->value,
+                                     .violation = whole || !st->path ? 0 : step_decode(st, t->x),
                                      .scores = t->scores,
                                      .n_scores = t->n_scores};
         if (whole) {
@@ -117,13 +135,20 @@ static int tell(session *s, uint32_t g, error *err)
     return status;
 }
 
-static int step(session *s, error *err)
+/* The optimiser counts generations from its step's first. */
+static uint32_t generation(const session *s)
 {
-    size_t n = (size_t)s->population, bytes;
-    double *x = memory_new(n * s->genome->count, sizeof *x);
+    return (uint32_t)s->steps[s->at].first + optimizer_generation(s->optimizer);
+}
+
+static int advance(session *s, error *err)
+{
+    const step *st = current(s);
+    size_t n = (size_t)st->population, bytes;
+    double *x = memory_new(n * st->genome->count, sizeof *x);
     void *state = optimizer_save(s->optimizer, &bytes);
     optimizer_ask(s->optimizer, x);
-    int status = store_advance(s->store, optimizer_generation(s->optimizer), state, bytes, s->dims, s->genome->count, x, n, err);
+    int status = store_advance(s->store, (uint32_t)st->index, generation(s), state, bytes, st->dims, st->genome->count, x, n, err);
     free(state);
     free(x);
     return status;
@@ -131,7 +156,7 @@ static int step(session *s, error *err)
 
 static bool finished(const session *s)
 {
-    return optimizer_generation(s->optimizer) >= s->generations || s->progress.mean >= s->file->target;
+    return optimizer_generation(s->optimizer) >= s->steps[s->at].generations || s->progress.mean >= s->file->target;
 }
 
 /* A study whose generations were cut down since stops where it stands, also in the middle of one. */
@@ -139,11 +164,10 @@ static int is_cut_short(session *s, bool *cut, error *err)
 {
     trial *list;
     size_t n;
-    uint32_t g = optimizer_generation(s->optimizer);
     *cut = false;
-    if (g < s->generations)
+    if (optimizer_generation(s->optimizer) < current(s)->generations)
         return 0;
-    if (store_trials(s->store, g, false, &list, &n, err) != 0)
+    if (store_trials(s->store, generation(s), false, &list, &n, err) != 0)
         return -1;
     for (size_t i = 0; i < n; i++)
         *cut = *cut || strcmp(list[i].state, "WAITING") == 0 || strcmp(list[i].state, "RUNNING") == 0;
@@ -151,88 +175,121 @@ static int is_cut_short(session *s, bool *cut, error *err)
     return 0;
 }
 
-/* Ask, evaluate, tell, commit. Returns 1 when the search is over, 0 where --generations stopped it before. */
-static int search(session *s, error *err)
+/* Ask, evaluate, tell, commit. Returns 1 when the step's search is over, 0 where --generations stopped it before; *ran counts generations. */
+static int search(session *s, int64_t *ran, error *err)
 {
     bool cut;
     if (is_cut_short(s, &cut, err) != 0)
         return -1;
-    for (int64_t ran = 1; !cut; ran++) {
-        uint32_t g = optimizer_generation(s->optimizer);
+    while (!cut) {
+        const step *st = current(s);
+        uint32_t g = generation(s);
         double began = progress_seconds();
         if (run_generation(s, g, err) != 0 || tell(s, g, err) != 0)
             return -1;
         char text[32];
-        progress_say("generation %u/%lld: best %.4f, mean %.4f (%s)", g + 1, (long long)s->generations, s->progress.best,
-                     s->progress.mean, progress_duration(text, progress_seconds() - began));
+        progress_say("%s%sgeneration %lld/%lld: best %.4f, mean %.4f (%s)", s->n_steps > 1 ? st->file->name : "", s->n_steps > 1 ? ": " : "",
+                     (long long)g - st->first + 1, (long long)st->generations, s->progress.best, s->progress.mean,
+                     progress_duration(text, progress_seconds() - began));
+        ++*ran;
         if (finished(s))
             return 1;
-        if (s->options->stop_after && ran >= s->options->stop_after)
+        if (s->options->stop_after && *ran >= s->options->stop_after)
             return 0;
-        if (step(s, err) != 0)
+        if (advance(s, err) != 0)
             return -1;
     }
     return 1;
 }
 
-static int new_optimizer(session *s, error *err)
-{
-    size_t n = s->genome->count;
-    double *v[4];
-    for (int k = 0; k < 4; k++)
-        v[k] = memory_new(n, sizeof *v[k]);
-    for (size_t i = 0; i < n; i++) {
-        const dimension *d = &s->genome->dimensions[i];
-        v[0][i] = d->start;
-        v[1][i] = d->low;
-        v[2][i] = d->high;
-        v[3][i] = d->spread;
-    }
-    optimizer_options options = {.n = n, .start = v[0], .low = v[1], .high = v[2], .spread = v[3],
-                                 .population = s->population, .seed = s->seed, .active = 1};
-    s->optimizer = optimizer_new(s->file->search.optimizer, &options, err);
-    for (int k = 0; k < 4; k++)
-        free(v[k]);
-    return s->optimizer ? 0 : -1;
-}
-
-/* The newest optimiser state; a new optimiser where there is none. */
+/* The newest optimiser state tells the step, too; a new optimiser for the first step where there is none. */
 static int open_optimizer(session *s, error *err)
 {
     size_t bytes = 0;
-    uint32_t g = 0;
+    uint32_t g = 0, at = 0;
     error why = {0};
-    void *state = s->store ? store_state(s->store, &bytes, &g, &why) : NULL;
+    void *state = s->store ? store_state(s->store, &bytes, &at, &g, &why) : NULL;
     if (!state && why.code != ERROR_NONE) {
         *err = why;
         return -1;
     }
-    if (!state)
-        return new_optimizer(s, err);
+    if (!state) {
+        s->optimizer = step_new_optimizer(current(s), s->seed, err);
+        return s->optimizer ? 0 : -1;
+    }
     s->optimizer = optimizer_load(state, bytes, err);
     free(state);
     if (!s->optimizer)
         return fail_in(err, "%s", s->db);
-    if (optimizer_generation(s->optimizer) != g || optimizer_dimensions(s->optimizer) != s->genome->count ||
-        optimizer_population(s->optimizer) != s->population)
+    if (at < s->n_steps && s->steps[at].path)
+        optimizer_set_move(s->optimizer, flow_move, s->steps[at].genome);
+    if (at >= s->n_steps)
+        return fail(err, ERROR_STATE, "%s: step %u has begun, %s has %zu", s->db, at + 1, s->file->path, s->n_steps);
+    s->at = at;
+    step *st = current(s);
+    for (size_t k = 0; k <= at; k++)
+        if (store_step_first(s->store, (uint32_t)k, &s->steps[k].first, err) != 0)
+            return -1;
+    if (st->first < 0 || generation(s) != g || optimizer_dimensions(s->optimizer) != st->genome->count ||
+        optimizer_population(s->optimizer) != st->population)
         return fail(err, ERROR_FORMAT,
                     "%s: the optimiser's state (generation %u, %zu numbers, population %d) is not this study's (%u, %zu, %d)",
-                    s->db, optimizer_generation(s->optimizer), optimizer_dimensions(s->optimizer),
-                    optimizer_population(s->optimizer), g, s->genome->count, s->population);
+                    s->db, generation(s), optimizer_dimensions(s->optimizer), optimizer_population(s->optimizer), g, st->genome->count,
+                    st->population);
     return 0;
 }
 
-/* Generation 0 is committed with the optimiser's first state: a study that was killed before that has none. */
-static int first_step(session *s, error *err)
+/* A step's first generation is committed with the optimiser's first state: a study that was killed before that has none. */
+static int first_advance(session *s, error *err)
 {
-    trial *list;
-    size_t n;
-    if (optimizer_generation(s->optimizer) > 0)
+    step *st = current(s);
+    if (st->first >= 0)
         return 0;
-    if (store_trials(s->store, 0, false, &list, &n, err) != 0)
+    int64_t before = s->at > 0 ? s->steps[s->at - 1].first : 0;
+    trial *list = NULL;
+    size_t n = 0;
+    if (s->at > 0 && store_trials(s->store, UINT32_MAX, false, &list, &n, err) != 0)
         return -1;
+    for (size_t i = 0; i < n; i++)
+        before = list[i].generation >= before ? (int64_t)list[i].generation + 1 : before;
     trials_free(list, n);
-    return n ? 0 : step(s, err);
+    st->first = before;
+    return advance(s, err);
+}
+
+/* The next step begins: what earlier ones have found is there, and its optimiser is new. */
+static int next_step(session *s, error *err)
+{
+    optimizer_free(s->optimizer);
+    s->at++;
+    s->progress.best = s->progress.mean = NAN;
+    s->optimizer = step_new_optimizer(current(s), s->seed, err);
+    if (!s->optimizer || winners_open(s, s->at, err) != 0)
+        return -1;
+    progress_say("%s: %zu numbers, %lld generations of %d", current(s)->file->name, current(s)->genome->count,
+                 (long long)current(s)->generations, current(s)->population);
+    return first_advance(s, err);
+}
+
+/* All steps from the one that stands. Returns 1 when the last is over, 0 where --generations stopped it before. */
+static int run_steps(session *s, error *err)
+{
+    int64_t ran = 0;
+    if (winners_open(s, s->at, err) != 0)
+        return -1;
+    for (;;) {
+        int over = search(s, &ran, err);
+        if (over != 1)
+            return over;
+        if (winners_choose(s, s->at, err) != 0)
+            return -1;
+        if (s->at + 1 == s->n_steps)
+            return 1;
+        if (next_step(s, err) != 0)
+            return -1;
+        if (s->options->stop_after && ran >= s->options->stop_after)
+            return 0;
+    }
 }
 
 static int make_copy(session *s, error *err)
@@ -268,7 +325,7 @@ static int begin(session *s, error *err)
     }
     json_decref(s->settings);
     s->settings = settings;
-    return status == 0 ? first_step(s, err) : -1;
+    return status == 0 ? first_advance(s, err) : -1;
 }
 
 static int conclude(session *s, int over, error *err)
@@ -287,7 +344,7 @@ int study_run(const char *study_yml, const study_run_options *options, error *er
     session *s = contenders_check_option(options->baselines, err) == 0 ? session_open(study_yml, options, err) : NULL;
     int status = s && outcome_apart(s, err) == 0 && open_optimizer(s, err) == 0 ? estimate_run(s, err) : -1;
     if (status == 0 && !options->dry_run) {
-        int over = begin(s, err) == 0 ? search(s, err) : -1;
+        int over = begin(s, err) == 0 ? run_steps(s, err) : -1;
         status = over < 0 ? -1 : conclude(s, over, err);
         progress_clear();
         if (s->scratch)

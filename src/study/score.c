@@ -64,14 +64,14 @@ int session_open_evaluator(session *s, error *err)
     return s->evaluator ? 0 : -1;
 }
 
-int score_checkpoint(session *s, const checkpoint *c, const question_set *sets, size_t n, evaluation *out, error *err)
+int score_lineup(session *s, const lineup *l, const question_set *sets, size_t n, evaluation *out, error *err)
 {
     session_progress *p = &s->progress;
     if (p->began == 0)
         p->began = progress_seconds();
     p->tokens_now = 0;
     *out = (evaluation){0};
-    if (s->evaluator->run(s->evaluator, c, sets, n, out, err) != 0)
+    if (s->evaluator->run(s->evaluator, l, sets, n, out, err) != 0)
         return -1;
     p->questions += question_sets_count(sets, n);
     p->asked += question_sets_count(sets, n);
@@ -84,18 +84,73 @@ int score_checkpoint(session *s, const checkpoint *c, const question_set *sets, 
     return 0;
 }
 
-int score_recipe(session *s, merger *m, const recipe *r, const question_set *sets, size_t n, evaluation *out, error *err)
+static bool same_layout(const checkpoint *a, const checkpoint *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->items[i].name, b->items[i].name) != 0 || a->items[i].tensor.dtype != b->items[i].tensor.dtype ||
+            !tensor_same_shape(&a->items[i].tensor, &b->items[i].tensor))
+            return false;
+    return true;
+}
+
+/* Merges go into the one candidate's memory; one of another layout takes its place, so there are never two. */
+static int fit_candidate(session *s, const merger *m, error *err)
+{
+    checkpoint *fresh = merge_allocate(m, err);
+    if (!fresh)
+        return -1;
+    if (s->candidate && same_layout(s->candidate, fresh)) {
+        checkpoint_free(fresh);
+        return 0;
+    }
+    checkpoint_free(s->candidate);
+    s->candidate = fresh;
+    return 0;
+}
+
+/* The merger stays while the step's own recipe is merged again and again. */
+static int open_merger(session *s, const step *st, const recipe *r, error *err)
+{
+    if (s->merger && s->merger_step == st && r == st->recipe)
+        return 0;
+    merge_free(s->merger);
+    s->merger_step = NULL;
+    s->merger = merge_prepare(r, st->models, &(merge_options){.pool = s->pool}, err);
+    if (!s->merger || fit_candidate(s, s->merger, err) != 0)
+        return -1;
+    s->merger_step = r == st->recipe ? st : NULL;
+    return 0;
+}
+
+int score_merge(session *s, const step *st, const recipe *r, error *err)
+{
+    return open_merger(s, st, r, err) == 0 ? merge_run(s->merger, r, s->candidate, err) : -1;
+}
+
+static void not_run(session *s, const question_set *sets, size_t n, const char *reason, evaluation *out)
+{
+    *out = (evaluation){.outcome = OUTCOME_INVALID, .score = NAN, .reason = memory_text(reason)};
+    s->progress.asked += question_sets_count(sets, n);
+}
+
+int score_recipe(session *s, const step *st, const recipe *r, const question_set *sets, size_t n, evaluation *out, error *err)
 {
     error why = {0};
     *out = (evaluation){0};
-    if (merge_run(m, r, s->candidate, &why) == 0)
-        return score_checkpoint(s, s->candidate, sets, n, out, err);
+    if (score_merge(s, st, r, &why) == 0)
+        return score_lineup(s, &(lineup){.models = &s->candidate}, sets, n, out, err);
     if (why.code != ERROR_NOT_FINITE) {
         if (err)
             *err = why;
         return -1;
     }
-    *out = (evaluation){.outcome = OUTCOME_INVALID, .score = NAN, .reason = memory_text(why.text)};
-    s->progress.asked += question_sets_count(sets, n);
+    not_run(s, sets, n, why.text, out);
     return 0;
+}
+
+int score_path(session *s, const step *st, const layer_path *p, const question_set *sets, size_t n, evaluation *out, error *err)
+{
+    return score_lineup(s, &(lineup){.models = st->models, .path = p}, sets, n, out, err);
 }

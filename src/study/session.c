@@ -18,16 +18,20 @@ void session_close(session *s)
         evaluator_free(s->evaluator);
     merge_free(s->merger);
     checkpoint_free(s->candidate);
-    for (size_t i = 0; s->recipe && i < s->recipe->n_models; i++) {
-        checkpoint_free(s->models[i]);
-        free(s->names[i]);
+    for (size_t i = 0; i < s->n_models; i++) {
+        checkpoint_free(s->models[i].checkpoint);
+        free(s->models[i].name);
+        free(s->models[i].path);
+    }
+    for (size_t k = 0; k < s->n_steps; k++) {
+        checkpoint_free(s->winners[k]);
+        step_close(&s->steps[k]);
     }
     free(s->models);
-    free(s->names);
-    free(s->digests);
+    free(s->steps);
+    free(s->winners);
+    free(s->winner_digests);
     optimizer_free(s->optimizer);
-    genome_free(s->genome);
-    recipe_free(s->recipe);
     question_pool_free(&s->search);
     question_pool_free(&s->select);
     question_pool_free(&s->held_out);
@@ -36,7 +40,6 @@ void session_close(session *s)
     json_decref(s->settings);
     study_file_free(s->file);
     threads_free(s->pool);
-    free(s->dims);
     free(s->out);
     free(s->db);
     free(s->scratch);
@@ -98,170 +101,117 @@ static int open_questions(session *s, error *err)
     return 0;
 }
 
-size_t session_model_count(const study_search *search)
+static session_model *find_model(const session *s, int index)
 {
-    return search->n_sources + (method_find(search->method)->needs_base ? 1 : 0);
+    for (size_t i = 0; i < s->n_models; i++)
+        if (s->models[i].index == index)
+            return &s->models[i];
+    return NULL;
 }
 
-const char *session_model_name(const study_search *search, size_t i)
+const char *session_digest(const session *s, const step *st, size_t i)
 {
-    return i < search->n_sources ? search->sources[i] : search->base_model;
+    return st->model[i] >= 0 ? find_model(s, st->model[i])->digest : s->winner_digests[st->winner_of[i]];
 }
 
-recipe *session_recipe(const study_search *search, const char *const *paths, uint64_t seed)
+/* The file's models that some step names, in the order in which the steps do. */
+static int open_model(session *s, int index, error *err)
 {
-    recipe *r = recipe_new(search->method);
-    size_t n = session_model_count(search);
-    for (size_t i = 0; i < n; i++)
-        recipe_add_model(r, paths[i]);
-    r->base = n > search->n_sources ? (int)n - 1 : -1;
-    r->base_listed = false;
-    r->mode = strcmp(search->mode, "compat") == 0 ? MERGE_COMPAT : MERGE_EXACT;
-    r->tokenizer_base = search->tokenizer_base;
-    r->seed = seed;
-    return r;
-}
-
-static int open_models(session *s, error *err)
-{
-    const study_file *f = s->file;
-    const study_search *search = &f->search;
-    const method *m = method_find(search->method);
-    if (!m) {
-        const char *near = text_nearest(search->method, method_names());
-        return fail(err, ERROR_USAGE, "%s: unknown merge method '%s'%s%s%s", f->path, search->method,
-                    near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-    }
-    if (m->needs_base && !search->base_model)
-        return fail(err, ERROR_USAGE, "%s: method %s needs 'base_model: NAME', one of the models", f->path, m->name);
-    if ((int)search->n_sources < m->min_models || (m->max_models && (int)search->n_sources > m->max_models))
-        return fail(err, ERROR_USAGE, "%s: method %s takes %d%s sources, the study has %zu", f->path, m->name,
-                    m->max_models ? m->max_models : m->min_models, m->max_models ? "" : " or more", search->n_sources);
-    if (search->base_model && !m->needs_base)
-        progress_say("%s: method %s has no base model: '%s' is left out", f->path, m->name, search->base_model);
-    size_t n = session_model_count(search);
-    const char **paths = memory_new(n, sizeof *paths);
-    for (size_t i = 0; i < n; i++)
-        paths[i] = f->models[study_file_model(f, session_model_name(search, i))].path;
-    s->recipe = session_recipe(search, paths, s->seed);
-    free(paths);
-    s->names = memory_new(n, sizeof *s->names);
-    s->models = memory_new(n, sizeof *s->models);
-    s->digests = memory_new(n, sizeof *s->digests);
-    for (size_t i = 0; i < n; i++) {
-        s->names[i] = memory_text(session_model_name(search, i));
-        s->models[i] = checkpoint_open(s->recipe->models[i].path, err);
-        if (!s->models[i])
-            return fail_in(err, "model '%s'", s->names[i]);
-        if (checkpoint_digest_sampled(s->models[i], s->digests[i], err) != 0)
-            return -1;
-    }
-    if (search->tokenizer_base && s->recipe->base < 0)
-        return fail(err, ERROR_USAGE, "%s: 'tokenizer: base' needs a method with a base model", f->path);
+    const study_model *named = &s->file->models[index];
+    model_config config;
+    if (find_model(s, index))
+        return 0;
+    session_model *m = &s->models[s->n_models++];
+    *m = (session_model){.name = memory_text(named->name), .path = memory_text(named->path), .index = index};
+    m->checkpoint = checkpoint_open(m->path, err);
+    if (!m->checkpoint)
+        return fail_in(err, "model '%s'", m->name);
+    if (checkpoint_digest_sampled(m->checkpoint, m->digest, err) != 0)
+        return -1;
+    if (!m->checkpoint->folder)
+        return fail(err, ERROR_USAGE, "model '%s' (%s) is no folder with a tokenizer", m->name, m->path);
+    if (!m->checkpoint->config)
+        return fail(err, ERROR_FORMAT, "%s: has no config.json", m->checkpoint->name);
+    if (config_read(m->checkpoint->config, m->checkpoint->name, &config, err) != 0)
+        return -1;
+    m->layers = (int)config.layers;
     return 0;
 }
 
-/* A merge of models that number their tokens differently is noise. */
-static int check_tokenizers(session *s, error *err)
+static int open_steps(session *s, error *err)
 {
-    size_t n = s->recipe->n_models, first = s->recipe->base >= 0 ? (size_t)s->recipe->base : 0;
+    const study_file *f = s->file;
+    const char **paths = memory_new(f->n_models, sizeof *paths);
+    for (size_t i = 0; i < f->n_models; i++)
+        paths[i] = f->models[i].path;
+    s->models = memory_new(f->n_models, sizeof *s->models);
+    s->steps = memory_new(f->n_steps, sizeof *s->steps);
+    s->winners = memory_new(f->n_steps, sizeof *s->winners);
+    s->winner_digests = memory_new(f->n_steps, sizeof *s->winner_digests);
+    int status = 0;
+    for (size_t k = 0; k < f->n_steps && status == 0; k++) {
+        step *st = &s->steps[s->n_steps++];
+        status = step_open(st, f, (int)k, paths, s->seed, err);
+        for (size_t i = 0; i < st->n_models && status == 0; i++)
+            if (st->model[i] >= 0 && (status = open_model(s, st->model[i], err)) == 0)
+                st->models[i] = find_model(s, st->model[i])->checkpoint;
+        if (status == 0 && st->file->base_model && st->recipe->base < 0)
+            progress_say("%s: method %s has no base model: '%s' is left out", f->path, st->recipe->method, st->file->base_model);
+    }
+    free(paths);
+    return status;
+}
+
+/* A merge of models that number their tokens differently is noise. A path takes its first source's tokens only. */
+static int check_tokenizers(const session *s, const step *st, error *err)
+{
+    size_t n = st->recipe ? st->n_models : 0, first = st->recipe && st->recipe->base >= 0 ? (size_t)st->recipe->base : 0;
     char wanted[65] = "", hex[65];
     int32_t wanted_size = 0;
     for (size_t k = 0; k < n; k++) {
         size_t i = k == 0 ? first : k <= first ? k - 1 : k;     /* the base, whose tokenizer counts, before the others */
-        const char *folder = s->models[i]->folder;
-        if (!folder)
-            return fail(err, ERROR_USAGE, "model '%s' (%s) is no folder with a tokenizer", s->names[i],
-                        s->recipe->models[i].path);
-        tokenizer *t = tokenizer_open(folder, err);
+        tokenizer *t = tokenizer_open(find_model(s, st->model[i])->checkpoint->folder, err);
         if (!t)
-            return fail_in(err, "model '%s'", s->names[i]);
+            return fail_in(err, "model '%s'", st->names[i]);
         tokenizer_digest(t, hex);
         int32_t size = tokenizer_size(t);
         tokenizer_free(t);
         if (k == 0) {
             memcpy(wanted, hex, sizeof wanted);
             wanted_size = size;
-        } else if (strcmp(hex, wanted) != 0 && !s->recipe->tokenizer_base) {
+        } else if (strcmp(hex, wanted) != 0 && !st->recipe->tokenizer_base) {
             return fail(err, ERROR_USAGE,
                         "the tokenizers of '%s' (%d tokens) and '%s' (%d tokens) differ; if one only has tokens added behind the "
                         "base's, write 'tokenizer: base' in the search to leave those out",
-                        s->names[first], wanted_size, s->names[i], size);
+                        st->names[first], wanted_size, st->names[i], size);
         }
     }
     return 0;
 }
 
-genome *session_genome(const study_search *search, const recipe *r, const char *const *names, int layers, error *err)
+/* A parameter step's winner has its base's layers, or its first source's. */
+static int layers_of(const session *s, const step *st, size_t i)
 {
-    struct genome_bound *bounds = memory_new(search->n_bounds, sizeof *bounds);
-    for (size_t i = 0; i < search->n_bounds; i++)
-        bounds[i] = (struct genome_bound){search->bounds[i].parameter, search->bounds[i].low, search->bounds[i].high,
-                                          search->bounds[i].start, search->bounds[i].spread};
-    genome_options options = {.method = method_find(search->method),
-                              .names = names,
-                              .layers = layers,
-                              .n_groups = search->n_ranges ? search->n_ranges : search->n_groups,
-                              .ranges = (const int(*)[2])search->ranges,
-                              .n_ranges = search->n_ranges,
-                              .split_attention_mlp = search->split_attention_mlp,
-                              .split_embeddings = search->split_embeddings,
-                              .sigma = search->sigma,
-                              .bounds = bounds,
-                              .n_bounds = search->n_bounds};
-    genome *g = genome_new(r, &options, err);
-    free(bounds);
-    return g;
+    if (st->model[i] >= 0)
+        return find_model(s, st->model[i])->layers;
+    const step *before = &s->steps[st->winner_of[i]];
+    return layers_of(s, before, before->recipe->base >= 0 ? (size_t)before->recipe->base : 0);
 }
 
-static int open_genome(session *s, error *err)
+static int open_genome(session *s, step *st, error *err)
 {
-    model_config config;
-    const checkpoint *first = s->models[s->recipe->base >= 0 ? s->recipe->base : 0];
-    if (!first->config)
-        return fail(err, ERROR_FORMAT, "%s: has no config.json", first->name);
-    if (config_read(first->config, first->name, &config, err) != 0)
-        return -1;
-    s->genome = session_genome(&s->file->search, s->recipe, (const char *const *)s->names, (int)config.layers, err);
-    if (!s->genome)
+    int *layers = memory_new(st->n_models, sizeof *layers);
+    for (size_t i = 0; i < st->n_models; i++)
+        layers[i] = layers_of(s, st, i);
+    int status = step_open_genome(st, layers, err) == 0 ? step_take_start(st, err) : -1;
+    free(layers);
+    if (status != 0)
         return fail_in(err, "%s", s->file->path);
-    s->dims = memory_new(s->genome->count, sizeof *s->dims);
-    for (size_t i = 0; i < s->genome->count; i++)
-        s->dims[i] =
-            (store_dimension){s->genome->dimensions[i].name, s->genome->dimensions[i].low, s->genome->dimensions[i].high};
-    return 0;
+    return step_resolve_size(st, s->file, settings_population(s->settings, (size_t)st->index), err);
 }
 
-/* `start:` moves the genome's start to a known recipe. */
-static int take_start(session *s, error *err)
+static void say_lines(char *notes)
 {
-    if (!s->file->search.start)
-        return 0;
-    recipe *known = recipe_read(s->file->search.start, err);
-    if (!known)
-        return -1;
-    double *x = memory_new(s->genome->count, sizeof *x);
-    int status = genome_encode(s->genome, known, x, err);
-    for (size_t i = 0; status == 0 && i < s->genome->count; i++) {
-        dimension *d = &s->genome->dimensions[i];
-        d->start = fmin(fmax(x[i], d->low), d->high);
-    }
-    free(x);
-    recipe_free(known);
-    return status == 0 ? 0 : fail_in(err, "start: %s", s->file->search.start);
-}
-
-static int open_merge(session *s, error *err)
-{
-    double *x = memory_new(s->genome->count, sizeof *x);
-    for (size_t i = 0; i < s->genome->count; i++)
-        x[i] = s->genome->dimensions[i].start;
-    genome_decode(s->genome, x, s->recipe);
-    free(x);
-    s->merger = merge_prepare(s->recipe, s->models, &(merge_options){.pool = s->pool}, err);
-    if (!s->merger)
-        return -1;
-    char *notes = merge_notes(s->merger);
     for (char *line = notes, *end; line && *line; line = end) {
         end = line + strcspn(line, "\n");
         char *next = *end ? end + 1 : end;
@@ -269,9 +219,46 @@ static int open_merge(session *s, error *err)
         progress_say("%s", line);
         end = next;
     }
-    free(notes);
-    s->candidate = merge_allocate(s->merger, err);
-    return s->candidate ? 0 : -1;
+}
+
+/* What the search starts from must be possible: a merge of these models, a path through these. */
+static int try_start(session *s, step *st, error *err)
+{
+    double *x = memory_new(st->genome->count, sizeof *x);
+    for (size_t i = 0; i < st->genome->count; i++)
+        x[i] = st->genome->dimensions[i].start;
+    double excess = step_decode(st, x);
+    free(x);
+    if (excess > 0)
+        return fail(err, ERROR_USAGE, "%s: step '%s' starts with a path that has %g hops too many; raise max_hops", s->file->path,
+                    st->file->name, excess);
+    bool known = true;
+    for (size_t i = 0; i < st->n_models; i++)
+        known = known && st->models[i];
+    int status = 0;
+    if (st->recipe) {
+        merger *m = merge_prepare(st->recipe, st->models, &(merge_options){.pool = s->pool}, err);
+        char *notes = m ? merge_notes(m) : NULL;
+        say_lines(notes);
+        free(notes);
+        merge_free(m);
+        status = m ? 0 : -1;
+    } else if (known) {
+        plan *p = lineup_plan(&(lineup){.models = st->models, .path = st->path}, err);
+        plan_free(p);
+        status = p ? 0 : -1;
+    }
+    return status;
+}
+
+static int open_searches(session *s, error *err)
+{
+    for (size_t k = 0; k < s->n_steps; k++) {
+        step *st = &s->steps[k];
+        if (check_tokenizers(s, st, err) != 0 || open_genome(s, st, err) != 0 || try_start(s, st, err) != 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* A fork reads the study that it will copy; the copy itself is made when everything else has been found right. */
@@ -323,15 +310,6 @@ static int choose_backend(session *s, error *err)
                : -1;
 }
 
-static int resolve_size(session *s, error *err)
-{
-    json_t *recorded = json_object_get(s->settings, "population");
-    s->population =
-        json_is_integer(recorded) ? (int)json_integer_value(recorded) : settings_population(s->file, s->genome->count);
-    s->generations = settings_generations(s->file, s->population, err);
-    return s->generations < 0 ? -1 : 0;
-}
-
 session *session_open(const char *study_yml, const study_run_options *options, error *err)
 {
     session *s = memory_new(1, sizeof *s);
@@ -344,9 +322,8 @@ session *session_open(const char *study_yml, const study_run_options *options, e
     s->db = file_join(s->out, "study.db");
     s->pool = threads_new(options->threads > 0 ? options->threads : threads_available());
     s->progress = (session_progress){.best = NAN, .mean = NAN};
-    if (open_store(s, err) != 0 || choose_backend(s, err) != 0 || open_questions(s, err) != 0 || open_models(s, err) != 0 ||
-        check_tokenizers(s, err) != 0 || open_genome(s, err) != 0 || take_start(s, err) != 0 || resolve_size(s, err) != 0 ||
-        open_merge(s, err) != 0)
+    if (open_store(s, err) != 0 || choose_backend(s, err) != 0 || open_questions(s, err) != 0 || open_steps(s, err) != 0 ||
+        open_searches(s, err) != 0)
         goto failed;
     if (s->settings && settings_check(s, s->settings, err) != 0)
         goto failed;

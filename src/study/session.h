@@ -1,15 +1,16 @@
 /* One run of a study: everything that evolve holds open, from the study file to the candidate's memory.
  *
- * session.c opens it (models, tasks, recipe, genome), settings.c says what of it may change between runs, estimate.c what it
- * will take, score.c runs one checkpoint, contenders.c and select.c make the final choice, outcome.c writes it down. */
+ * session.c opens it (models, tasks, steps), settings.c says what of it may change between runs, estimate.c what it will take,
+ * score.c runs one candidate, run.c searches, winners.c ends a step, finish.c with contender(s).c makes the final choice, outcome.c and
+ * best.c write it down. */
 #ifndef STUDY_SESSION_H
 #define STUDY_SESSION_H
 
 #include "merge/merge.h"
-#include "search/genome.h"
 #include "search/optimizer.h"
 #include "study/questions.h"
 #include "study/run.h"
+#include "study/step.h"
 #include "study/store.h"
 
 typedef struct session_progress {       /* what the bar shows */
@@ -21,6 +22,13 @@ typedef struct session_progress {       /* what the bar shows */
     char label[64];
 } session_progress;
 
+typedef struct session_model {
+    char *name, *path;                  /* owned */
+    checkpoint *checkpoint;             /* owned */
+    char digest[65];                    /* sampled */
+    int layers, index;                  /* index in the study file */
+} session_model;
+
 typedef struct session {
     const study_run_options *options;   /* borrowed */
     study_file *file;
@@ -30,12 +38,13 @@ typedef struct session {
     threads *pool;
     evaluator *evaluator;               /* owned unless it came with the options */
 
-    recipe *recipe;                     /* the search's: its models are those opened, the base last */
-    char **names;                       /* [recipe->n_models] owned */
-    checkpoint **models;                /* [recipe->n_models] owned; NULL once freed */
-    char (*digests)[65];                /* [recipe->n_models] sampled; owned */
-    genome *genome;
-    merger *merger;
+    session_model *models; size_t n_models;     /* those that the steps name; owned */
+    step *steps; size_t n_steps;        /* owned */
+    size_t at;                          /* the step that is searched; the last one when all are over */
+    checkpoint **winners;               /* [n_steps] what a step has found, for later ones; NULL: not needed yet; owned */
+    char (*winner_digests)[65];         /* [n_steps] of its recipe; owned */
+    merger *merger;                     /* of the recipe that was merged last */
+    const step *merger_step;            /* whose it is; NULL: none */
     checkpoint *candidate;              /* allocated once, overwritten by every merge */
 
     task_list tasks;
@@ -43,10 +52,7 @@ typedef struct session {
 
     store *store;                       /* NULL before a new study is created */
     json_t *settings;                   /* of the store, or of the study to be created; owned */
-    optimizer *optimizer;
-    store_dimension *dims;              /* [genome->count] names borrowed from the genome; owned */
-    int population;
-    int64_t generations;                /* the last one's number + 1 */
+    optimizer *optimizer;               /* of the step that is searched */
     size_t kv_bytes;                    /* for the evaluator; 0: its choice */
     session_progress progress;
 } session;
@@ -55,15 +61,7 @@ typedef struct session {
 session *session_open(const char *study_yml, const study_run_options *options, error *err);
 void session_close(session *s);
 
-/* The search's models: the sources in the study's order, then the base if the method has one. The method is known. */
-size_t session_model_count(const study_search *search);
-const char *session_model_name(const study_search *search, size_t i);
-
-/* The search's recipe without values, over the models' folders. */
-recipe *session_recipe(const study_search *search, const char *const *paths, uint64_t seed);
-
-/* The genome that a study file describes over a recipe whose models have these names. */
-genome *session_genome(const study_search *search, const recipe *r, const char *const *names, int layers, error *err);
+const char *session_digest(const session *s, const step *st, size_t i);     /* of one of a step's models; of a winner its recipe's */
 
 /* The evaluator over the engine, unless the options gave one. */
 int session_open_evaluator(session *s, error *err);
@@ -71,21 +69,26 @@ int session_open_evaluator(session *s, error *err);
 /* settings.c: what the study is. `settings_check` fails where what may not change differs from the recorded, naming it. */
 json_t *settings_new(session *s, error *err);
 int settings_check(const session *s, const json_t *recorded, error *err);
-int64_t settings_generations(const study_file *f, int population, error *err);      /* -1: error */
-int settings_population(const study_file *f, size_t n);
+int settings_population(const json_t *settings, size_t step);     /* as recorded; 0: not */
 
 /* estimate.c: times a small probe, says what the study will take, and refuses what does not fit. */
 int estimate_run(session *s, error *err);
 
-/* score.c: one checkpoint on questions. A bad candidate is an outcome, not an error. */
-int score_checkpoint(session *s, const checkpoint *c, const question_set *sets, size_t n, evaluation *out, error *err);
-int score_recipe(session *s, merger *m, const recipe *r, const question_set *sets, size_t n, evaluation *out, error *err);
+/* score.c: one candidate on questions. A bad candidate is an outcome, not an error. */
+int score_lineup(session *s, const lineup *l, const question_set *sets, size_t n, evaluation *out, error *err);
+int score_recipe(session *s, const step *st, const recipe *r, const question_set *sets, size_t n, evaluation *out, error *err);
+int score_path(session *s, const step *st, const layer_path *p, const question_set *sets, size_t n, evaluation *out, error *err);
+int score_merge(session *s, const step *st, const recipe *r, error *err);   /* only merges, into s->candidate */
 void score_label(session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* outcome.c: OUT. */
 int outcome_check(const char *out, const char *db, bool force, error *err);         /* an OUT that is something else's is refused */
 int outcome_apart(const session *s, error *err);                                    /* nor may it be one of the models */
 int outcome_interrupted(const session *s, error *err);                              /* ERROR_INTERRUPTED with how to go on */
+
+/* winners.c: the end of a step. Its winner on select is chosen and recorded; that of an earlier step is merged where a later one needs it. */
+int winners_choose(session *s, size_t step, error *err);
+int winners_open(session *s, size_t step, error *err);      /* the winners among the step's sources */
 
 /* finish.c: the final choice, the unsearched merges, the table, best/. */
 int finish_run(session *s, error *err);

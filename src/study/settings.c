@@ -10,51 +10,16 @@
 #include "base/progress.h"
 #include "study/session.h"
 
-/* Few trials want small populations; many trials on noisy scores want large ones (docs: simulation of accuracy as fitness). */
-#define LARGE_DIMENSIONS 32
-#define LARGE_POPULATION 64
-#define TRIALS_PER_CANDIDATE 15
-
-int settings_population(const study_file *f, size_t n)
-{
-    const study_search *s = &f->search;
-    if (s->population)
-        return s->population;
-    int64_t p = 4 + (int64_t)floor(3 * log((double)(n ? n : 1)));
-    if (p < f->workers)
-        p = f->workers;
-    if (n < LARGE_DIMENSIONS)
-        return (int)p;
-    int64_t large = LARGE_POPULATION;      /* with generations alone, trials = generations x population */
-    if (s->trials && s->trials / TRIALS_PER_CANDIDATE < large)
-        large = s->trials / TRIALS_PER_CANDIDATE;
-    if (!s->trials && s->generations < TRIALS_PER_CANDIDATE)
-        large = 0;
-    return (int)(p > large ? p : large);
-}
-
-int64_t settings_generations(const study_file *f, int population, error *err)
-{
-    const study_search *s = &f->search;
-    int64_t g = s->generations ? s->generations : INT64_MAX, by_trials = s->trials ? s->trials / population : INT64_MAX;
-    if (by_trials < 1)
-        return fail(err, ERROR_USAGE,
-                    "%s: %lld trials are fewer than one generation of %d; give more trials or a smaller population", f->path,
-                    (long long)s->trials, population);
-    if (by_trials < g)
-        g = by_trials;
-    return g < UINT32_MAX ? g
-                          : fail(err, ERROR_LIMIT, "%s: %lld generations are more than the limit of %u", f->path, (long long)g,
-                                 UINT32_MAX - 1);
-}
-
 static json_t *dimensions_json(const genome *g)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < g->count; i++) {
         const dimension *d = &g->dimensions[i];
-        json_array_append_new(list, json_pack("{s:s, s:f, s:f, s:f, s:f}", "name", d->name, "low", d->low, "high", d->high,
-                                              "start", d->start, "spread", d->spread));
+        json_t *one = json_pack("{s:s, s:f, s:f, s:f, s:f}", "name", d->name, "low", d->low, "high", d->high, "start", d->start,
+                                "spread", d->spread);
+        if (d->binary)
+            json_object_set_new(one, "binary", json_true());
+        json_array_append_new(list, one);
     }
     return list;
 }
@@ -67,59 +32,89 @@ static json_t *groups_json(const genome *g)
     return list;
 }
 
+static json_t *sources_json(const step *st)
+{
+    json_t *sources = json_array();
+    for (size_t i = 0; i < st->n_models; i++)
+        if (!st->recipe || (int)i != st->recipe->base)
+            json_array_append_new(sources, json_string(st->names[i]));
+    return sources;
+}
+
+static json_t *recipe_json(const step *st)
+{
+    const recipe *r = st->recipe;
+    return json_pack("{s:s, s:o, s:o, s:s, s:b}", "method", r->method, "base_model",
+                     r->base >= 0 ? json_string(st->names[r->base]) : json_null(), "sources", sources_json(st), "mode",
+                     r->mode == MERGE_COMPAT ? "compat" : "exact", "tokenizer_base", r->tokenizer_base);
+}
+
+/* What a step is, resolved. */
+static json_t *step_json(const step *st)
+{
+    const genome *g = st->genome;
+    json_t *optimizer_json = json_pack("{s:s, s:i, s:f}", "name", st->optimizer, "population", st->population, "sigma", st->file->sigma);
+    json_t *genome_json = json_pack("{s:o}", "dimensions", dimensions_json(g));
+    if (st->recipe) {
+        json_object_set_new(genome_json, "layers", json_integer(g->layers));
+        json_object_set_new(genome_json, "layer_groups", groups_json(g));
+        return json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", st->file->name, "space", "parameters", "recipe", recipe_json(st), "genome",
+                         genome_json, "optimizer", optimizer_json);
+    }
+    json_object_set_new(genome_json, "slots", json_integer(flow_slots(g)));
+    json_object_set_new(genome_json, "max_hops", json_integer(st->max_hops));
+    return json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", st->file->name, "space", "data-flow", "sources", sources_json(st), "genome",
+                     genome_json, "optimizer", optimizer_json);
+}
+
 /* The part that may not change. */
 static json_t *fixed_json(const session *s, error *err)
 {
-    const study_search *search = &s->file->search;
-    json_t *models = json_object(), *sources = json_array();
-    for (size_t i = 0; i < s->recipe->n_models; i++) {
-        json_object_set_new(models, s->names[i], json_string(s->digests[i]));
-        if ((int)i != s->recipe->base)
-            json_array_append_new(sources, json_string(s->names[i]));
-    }
+    json_t *models = json_object(), *steps = json_array();
+    for (size_t i = 0; i < s->n_models; i++)
+        json_object_set_new(models, s->models[i].name, json_string(s->models[i].digest));
+    for (size_t k = 0; k < s->n_steps; k++)
+        json_array_append_new(steps, step_json(&s->steps[k]));
     json_t *questions = question_pool_json(&s->search, false, err);
     json_t *select = questions ? question_pool_json(&s->select, false, err) : NULL;
     if (!select) {
         json_decref(models);
-        json_decref(sources);
+        json_decref(steps);
         json_decref(questions);
         return NULL;
     }
-    json_t *recipe_json = json_pack("{s:s, s:o, s:o, s:s, s:b}", "method", s->recipe->method, "base_model",
-                                    s->recipe->base >= 0 ? json_string(s->names[s->recipe->base]) : json_null(), "sources",
-                                    sources, "mode", search->mode, "tokenizer_base", search->tokenizer_base);
-    json_t *genome_json = json_pack("{s:i, s:o, s:o}", "layers", s->genome->layers, "layer_groups", groups_json(s->genome),
-                                    "dimensions", dimensions_json(s->genome));
-    json_t *optimizer_json = json_pack("{s:s, s:i, s:f}", "name", search->optimizer, "population",
-                                       search->population ? search->population : s->population, "sigma", search->sigma);
-    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "seed", (json_int_t)s->seed, "models", models, "recipe", recipe_json,
-                     "genome", genome_json, "optimizer", optimizer_json, "tasks", questions, "select", select);
+    return json_pack("{s:I, s:o, s:o, s:o, s:o}", "seed", (json_int_t)s->seed, "models", models, "steps", steps, "tasks", questions,
+                     "select", select);
 }
 
 static json_t *models_json(session *s, const json_t *known, error *err)
 {
     json_t *models = json_object();
-    for (size_t i = 0; i < s->recipe->n_models; i++) {
+    for (size_t i = 0; i < s->n_models; i++) {
+        const session_model *m = &s->models[i];
         char full[65];
-        const json_t *before = json_object_get(known, s->names[i]);
+        const json_t *before = json_object_get(known, m->name);
         const char *sampled = json_string_value(json_object_get(before, "sampled")),
                    *kept = json_string_value(json_object_get(before, "sha256"));
-        if (sampled && kept && strcmp(sampled, s->digests[i]) == 0) {
+        if (sampled && kept && strcmp(sampled, m->digest) == 0) {
             snprintf(full, sizeof full, "%s", kept);        /* read whole once a study */
         } else {
-            progress_say("reading model '%s' whole: its digest, and whether its weights are finite", s->names[i]);
-            if (checkpoint_check_finite(s->models[i], s->pool, err) != 0 ||
-                checkpoint_digest_full(s->models[i], full, err) != 0) {
+            progress_say("reading model '%s' whole: its digest, and whether its weights are finite", m->name);
+            if (checkpoint_check_finite(m->checkpoint, s->pool, err) != 0 || checkpoint_digest_full(m->checkpoint, full, err) != 0) {
                 json_decref(models);
-                fail_in(err, "model '%s'", s->names[i]);
+                fail_in(err, "model '%s'", m->name);
                 return NULL;
             }
         }
-        json_object_set_new(models, s->names[i],
-                            json_pack("{s:s, s:s, s:s}", "path", s->recipe->models[i].path, "sampled", s->digests[i], "sha256",
-                                      full));
+        json_object_set_new(models, m->name, json_pack("{s:s, s:s, s:s}", "path", m->path, "sampled", m->digest, "sha256", full));
     }
     return models;
+}
+
+int settings_population(const json_t *settings, size_t index)
+{
+    const json_t *st = json_array_get(json_object_get(json_object_get(settings, "fixed"), "steps"), index);
+    return (int)json_integer_value(json_object_get(json_object_get(st, "optimizer"), "population"));
 }
 
 static json_t *tasks_json(const session *s)
@@ -148,9 +143,8 @@ json_t *settings_new(session *s, error *err)
         goto done;
     char *measured = metric_name(s);
     settings =
-        json_pack("{s:s, s:s, s:s, s:s, s:i, s:O, s:O, s:{s:s, s:s}, s:o, s:O, s:O, s:O, s:O}", "program",
+        json_pack("{s:s, s:s, s:s, s:s, s:O, s:{s:s, s:s}, s:o, s:O, s:O, s:O, s:O}", "program",
                   "merganser " MERGANSER_VERSION, "name", s->file->name, "metric", measured, "backend", s->backend->name,
-                  "population", s->population, "dimensions", json_object_get(json_object_get(fixed, "genome"), "dimensions"),
                   "models", models, "study", "path", s->file->path, "text", s->file->text, "tasks", tasks_json(s),
                   "search_questions", pools[0], "select_questions", pools[1], "held_out_questions", pools[2], "fixed", fixed);
     free(measured);
@@ -225,9 +219,15 @@ static int differ(const char *path, const json_t *was, const json_t *is, char *w
 /* A fork may change models, questions and seed; the optimiser's state only means something in its own genome. */
 static void forget_forked(json_t *fixed)
 {
-    static const char *const free_ones[] = {"seed", "models", "recipe", "tasks", "select"};
+    static const char *const free_ones[] = {"seed", "models", "tasks", "select"};
+    json_t *st;
+    size_t k;
     for (size_t i = 0; i < sizeof free_ones / sizeof *free_ones; i++)
         json_object_del(fixed, free_ones[i]);
+    json_array_foreach(json_object_get(fixed, "steps"), k, st) {
+        json_object_del(st, "recipe");
+        json_object_del(st, "sources");
+    }
 }
 
 int settings_check(const session *s, const json_t *recorded, error *err)

@@ -6,8 +6,15 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "study/members.h"
+#include "study/path_drawing.h"
 #include "study/run.h"
 #include "study/store.h"
+#include "study/terminal.h"
+
+#define CELL 22         /* columns of a score with its interval */
+#define MOST_LINES 4    /* of a row's name */
+#define MOST_NAME 24    /* columns of a name before an answer */
 
 typedef struct standing {
     size_t trials, complete, failed, waiting;
@@ -40,37 +47,12 @@ static int read_standing(store *s, standing *out, error *err)
     return 0;
 }
 
-/* Columns on a terminal: wide characters of East Asian scripts take two. */
-static int width_of(const char *text)
+static void print_text(const char *text, int width, int most)
 {
-    int width = 0;
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if ((*p & 0xc0) == 0x80)
-            continue;
-        width += *p >= 0xe3 && *p <= 0xed ? 2 : 1;
-    }
-    return width;
-}
-
-static void print_padded(const char *text, int width)
-{
-    /* Names come from files: what a terminal would obey becomes '?'. */
-    for (const char *p = text; *p; p++)
-        putchar((unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p);
-    for (int i = width_of(text); i < width; i++)
-        putchar(' ');
-}
-
-static const char *member_text(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
-static double member_number(const json_t *object, const char *key)
-{
-    const json_t *v = json_object_get(object, key);
-    return json_is_number(v) ? json_number_value(v) : NAN;
+    string s = {0};
+    terminal_add(&s, text, width, most);
+    fputs(s.text, stdout);
+    free(s.text);
 }
 
 static void cell_text(const json_t *cell, char out[64])
@@ -84,33 +66,99 @@ static void cell_text(const json_t *cell, char out[64])
         snprintf(out, 64, "%5.1f [%.1f, %.1f]", 100 * score, 100 * low, 100 * high);
 }
 
+/* A name of any length keeps to its column: what does not fit goes on below. Call it with *rest = name, then with what it left. */
+static void print_name(const char **rest, int width)
+{
+    char *line = terminal_take(rest, width - 1);
+    print_text(line ? line : "", width, 0);
+    free(line);
+}
+
+static void print_rest(const char *rest, int width)
+{
+    for (int lines = 1; *rest; lines++) {
+        fputs("    ", stdout);
+        if (lines == MOST_LINES) {
+            print_text(rest, 0, width - 2);
+            rest = "";
+        } else {
+            char *line = terminal_take(&rest, width - 2);
+            print_text(line ? line : "", 0, 0);
+            free(line);
+        }
+        putchar('\n');
+    }
+}
+
+/* The widest name, as far as there is room for it beside the numbers. */
+static int name_width(const json_t *rows)
+{
+    const json_t *row;
+    int widest = 8, room = terminal_width() - 2 - 2 * CELL;
+    size_t i;
+    json_array_foreach(rows, i, row) {
+        int columns = terminal_columns(member_text(row, "name"));
+        widest = columns > widest ? columns : widest;
+    }
+    return widest + 1 < room ? widest + 1 : room < 8 ? 8 : room;
+}
+
+/* What was found against what else answered the same questions: one line each. */
+static void print_pairs(const json_t *pairs, int width)
+{
+    const json_t *pair;
+    size_t i, shown = 0;
+    json_array_foreach(pairs, i, pair) {
+        double difference = member_number(pair, "difference"), low = member_number(pair, "low"), high = member_number(pair, "high"),
+               better = member_number(pair, "better"), worse = member_number(pair, "worse"), p = member_number(pair, "p");
+        if (!*member_text(pair, "row") || !*member_text(pair, "against") || !(isfinite(difference + low + high + better + worse + p)))
+            continue;
+        if (shown++ == 0) {
+            print_text("", 2, 0);
+            print_text("question by question, held out", width, width - 1);
+            print_text("points", CELL, 0);
+            puts("solved alone  sign test");
+        }
+        char *name = memory_print("%s against %s", member_text(pair, "row"), member_text(pair, "against")), text[64];
+        const char *rest = name;
+        fputs("  ", stdout);
+        print_name(&rest, width);
+        snprintf(text, sizeof text, "%+5.1f [%.1f, %.1f]", 100 * difference, 100 * low, 100 * high);
+        print_text(text, CELL, 0);
+        snprintf(text, sizeof text, "%.0f to %.0f", better, worse);
+        print_text(text, 14, 0);
+        printf(p > 0 ? "p = %.2g\n" : "p < 1e-300\n", p);
+        print_rest(rest, width);
+        free(name);
+    }
+}
+
 static void print_table(const json_t *table)
 {
     static const char *const columns[] = {"search", "held_out"}, *const titles[] = {"search", "held out"};
     const json_t *rows = json_object_get(table, "rows"), *row, *note;
     const char *winner = member_text(table, "winner");
-    int width = 8;
+    int width = name_width(rows);
     size_t i;
-    json_array_foreach(rows, i, row)
-        if (width_of(member_text(row, "name")) > width)
-            width = width_of(member_text(row, "name"));
-    print_padded("", width + 2);
+    print_text("", width + 2, 0);
     for (int k = 0; k < 2; k++) {
         char title[64];
         double n = member_number(json_object_get(json_array_get(rows, 0), columns[k]), "n");
         snprintf(title, sizeof title, isfinite(n) ? "%s (%.0f)" : "%s", titles[k], n);
-        print_padded(title, 22);
+        print_text(title, k == 0 ? CELL : 0, 0);
     }
     putchar('\n');
     json_array_foreach(rows, i, row) {
         char text[64];
-        printf("%s ", strcmp(member_text(row, "name"), winner) == 0 ? "*" : " ");
-        print_padded(member_text(row, "name"), width);
+        const char *rest = member_text(row, "name");
+        printf("%s ", strcmp(rest, winner) == 0 ? "*" : " ");
+        print_name(&rest, width);
         for (int k = 0; k < 2; k++) {
             cell_text(json_object_get(row, columns[k]), text);
-            print_padded(text, k == 0 ? 22 : 0);
+            print_text(text, k == 0 ? CELL : 0, 0);
         }
         putchar('\n');
+        print_rest(rest, width);
     }
     printf("* the winner on the select questions; 95 %% intervals\n");
     if (json_is_integer(json_object_get(table, "wins")))
@@ -118,46 +166,60 @@ static void print_table(const json_t *table)
                "not: %lld.\n",
                (long long)json_integer_value(json_object_get(table, "wins")),
                (long long)json_integer_value(json_object_get(table, "losses")));
+    print_pairs(json_object_get(table, "pairs"), width);
     json_array_foreach(json_object_get(table, "notes"), i, note)
         if (json_is_string(note)) {
-            print_padded(json_string_value(note), 0);
+            print_text(json_string_value(note), 0, 0);
             putchar('\n');
         }
 }
 
-/* Answers may have many lines: they become one, cut where a screen ends. */
-static void print_answer(const char *text, size_t limit)
+/* The path of the winner, where it is one. */
+static void print_path(const json_t *table, const json_t *settings)
 {
-    size_t shown = 0;
-    for (const char *p = text; *p; p++) {
-        bool starts = ((unsigned char)*p & 0xc0) != 0x80;
-        if (starts && ++shown > limit) {
-            fputs("...", stdout);
-            return;
-        }
-        putchar((unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p);
+    const json_t *rows = json_object_get(table, "rows"), *row;
+    const char *winner = member_text(table, "winner");
+    size_t i;
+    json_array_foreach(rows, i, row) {
+        int *layers;
+        layer_path *p = *winner && strcmp(member_text(row, "name"), winner) == 0 ? path_of_row(row, settings, &layers) : NULL;
+        if (!p)
+            continue;
+        char *text = path_drawing(p, layers, terminal_width());
+        fputs("\nThe path of ", stdout);
+        print_text(winner, 0, 0);
+        printf(":\n%s", text);
+        free(text);
+        free(layers);
+        path_free(p);
+        return;
     }
 }
 
+/* Answers may be long: they are cut where a screen ends. */
 static void print_worked(const json_t *worked)
 {
     const json_t *item, *reply;
     size_t i, k;
     int width = 0;
     json_array_foreach(worked, i, item)
-        json_array_foreach(json_object_get(item, "answers"), k, reply)
-            if (width_of(member_text(reply, "name")) > width)
-                width = width_of(member_text(reply, "name"));
+        json_array_foreach(json_object_get(item, "answers"), k, reply) {
+            int columns = terminal_columns(member_text(reply, "name"));
+            width = columns > width ? columns : width;
+        }
+    width = width > MOST_NAME ? MOST_NAME : width;
     json_array_foreach(worked, i, item) {
-        printf("\n%s: ", member_text(item, "note")[0] ? member_text(item, "note") : "a question");
-        print_answer(member_text(item, "question"), 400);
+        putchar('\n');
+        print_text(member_text(item, "note")[0] ? member_text(item, "note") : "a question", 0, 0);
+        fputs(": ", stdout);
+        print_text(member_text(item, "question"), 0, 400);
         printf("   (gold: ");
-        print_answer(member_text(item, "gold"), 40);
+        print_text(member_text(item, "gold"), 0, 40);
         puts(")");
         json_array_foreach(json_object_get(item, "answers"), k, reply) {
             printf("  %s ", json_is_true(json_object_get(reply, "ok")) ? "+" : "-");
-            print_padded(member_text(reply, "name"), width + 2);
-            print_answer(member_text(reply, "text"), 160);
+            print_text(member_text(reply, "name"), width + 2, width);
+            print_text(member_text(reply, "text"), 0, 160);
             putchar('\n');
         }
     }
@@ -172,9 +234,9 @@ static void print_places(const json_t *places, const char *db)
         putchar('\n');
     json_array_foreach(places, i, place) {
         char *path = file_join(folder, member_text(place, "path"));
-        print_padded(path, 0);
+        print_text(path, 0, 0);
         fputs(": ", stdout);
-        print_padded(member_text(place, "what"), 0);
+        print_text(member_text(place, "what"), 0, 0);
         putchar('\n');
         free(path);
     }
@@ -202,7 +264,8 @@ int study_print_table(const char *study_db, bool json, error *err)
         return -1;
     }
     json_t *table = optional(s, "table", &status, err), *worked = optional(s, "worked", &status, err),
-           *places = optional(s, "places", &status, err);
+           *places = optional(s, "places", &status, err), *settings = status == 0 ? store_settings(s, err) : NULL;
+    status = settings ? 0 : -1;
     if (status == 0 && json) {
         json_t *out = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:O?, s:O?, s:O?}", "study", store_study_name(s), "generations",
                                 (json_int_t)now.generations, "trials", (json_int_t)now.trials, "complete",
@@ -215,14 +278,16 @@ int study_print_table(const char *study_db, bool json, error *err)
         putchar('\n');
         json_decref(out);
     } else if (status == 0) {
-        print_padded(store_study_name(s), 0);
+        print_text(store_study_name(s), 0, 0);
         printf(": generation %u, %zu trials complete, %zu failed, %zu waiting", now.generations, now.complete, now.failed,
                now.waiting);
         if (now.best_trial >= 0)
             printf("; best search score %.4f (trial %lld)", now.best, (long long)now.best_trial);
         putchar('\n');
-        if (table)
+        if (table) {
             print_table(table);
+            print_path(table, settings);
+        }
         print_worked(worked);
         print_places(places, study_db);
     }
@@ -230,6 +295,7 @@ int study_print_table(const char *study_db, bool json, error *err)
     json_decref(table);
     json_decref(worked);
     json_decref(places);
+    json_decref(settings);
     store_close(s);
     return status;
 }

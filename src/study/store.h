@@ -5,7 +5,8 @@
  * 1. A finished trial commits by itself, with its per-question scores.
  * 2. One transaction moves to the next generation: the optimiser's new state and the next trials. Only the newest state is kept.
  * 3. A claimed trial carries a fence; completing it with another fence is an error and changes nothing.
- * 4. The step from generation g to g + 1 happens once (UNIQUE(study, generation)). */
+ * 4. The move from generation g to g + 1 happens once (UNIQUE(study, generation)). Generations are numbered through all steps of a
+ *    search; a step's number never falls from one to the next. */
 #ifndef STUDY_STORE_H
 #define STUDY_STORE_H
 
@@ -32,15 +33,15 @@ json_t *store_settings(store *s, error *err);                       /* new refer
 int store_set_settings(store *s, const json_t *settings, error *err);
 const char *store_study_name(const store *s);
 
-/* The step to generation g: its trials [n] (vectors of `dims` values; genomes of at most 64 dimensions also go to trial_params) and
+/* The move to generation g, which belongs to step `step` of the study's search: its trials [n] (vectors of `dims` values; genomes of at most 64 dimensions also go to trial_params) and
  * the optimiser's state. Fails with ERROR_STATE when that generation exists, or the one before it is not there or not finished. */
-int store_advance(store *s, uint32_t generation, const void *state, size_t state_bytes,
+int store_advance(store *s, uint32_t step, uint32_t generation, const void *state, size_t state_bytes,
                   const store_dimension *dims, size_t n_dims, const double *vectors, size_t n, error *err);
-void *store_state(store *s, size_t *n, uint32_t *generation, error *err);   /* newest optimiser state; free() it; NULL with err->code ERROR_NONE when there is none */
+void *store_state(store *s, size_t *n, uint32_t *step, uint32_t *generation, error *err);   /* newest optimiser state; free() it; NULL with err->code ERROR_NONE when there is none */
 
 typedef struct trial {
     int64_t id; int64_t number;     /* number counts from 0 */
-    uint32_t generation, candidate;
+    uint32_t step, generation, candidate;
     int64_t fence;
     char state[10];                 /* WAITING RUNNING COMPLETE PRUNED FAIL */
     double *x; size_t n;            /* owned */
@@ -64,6 +65,9 @@ typedef struct trial_outcome {
 } trial_outcome;
 /* COMPLETE with a value that is not finite is recorded as FAIL: Optuna has no row for it. */
 int store_complete(store *s, int64_t trial_id, int64_t fence, const trial_outcome *outcome, error *err);
+
+/* The first generation of a step, -1 where it has not begun. */
+int store_step_first(store *s, uint32_t step, int64_t *first, error *err);
 
 /* Trials in order of number: of one generation, or all with generation == UINT32_MAX. with_scores also fills scores and answers. */
 int store_trials(store *s, uint32_t generation, bool with_scores, trial **out, size_t *n, error *err);

@@ -115,8 +115,9 @@ const char store_schema_optuna[] =
 const char store_schema_own[] =
     "CREATE TABLE mg_study (study_id INTEGER PRIMARY KEY REFERENCES studies (study_id), format INTEGER NOT NULL, settings TEXT NOT NULL);\n"
     "CREATE TABLE mg_generations (study_id INTEGER NOT NULL REFERENCES studies (study_id), generation INTEGER NOT NULL,\n"
-    "    datetime_begin DATETIME NOT NULL, UNIQUE (study_id, generation));\n"
-    "CREATE TABLE mg_state (study_id INTEGER PRIMARY KEY REFERENCES studies (study_id), generation INTEGER NOT NULL, state BLOB NOT NULL);\n"
+    "    step INTEGER NOT NULL, datetime_begin DATETIME NOT NULL, UNIQUE (study_id, generation));\n"
+    "CREATE TABLE mg_state (study_id INTEGER PRIMARY KEY REFERENCES studies (study_id), generation INTEGER NOT NULL,\n"
+    "    step INTEGER NOT NULL, state BLOB NOT NULL);\n"
     "CREATE TABLE mg_trials (trial_id INTEGER PRIMARY KEY REFERENCES trials (trial_id), generation INTEGER NOT NULL,\n"
     "    candidate INTEGER NOT NULL, x BLOB NOT NULL, fence INTEGER NOT NULL DEFAULT 0, value REAL, reason TEXT, seconds REAL,\n"
     "    UNIQUE (generation, candidate));\n"

@@ -80,15 +80,19 @@ static int add_trial(store *s, uint32_t generation, size_t candidate, const doub
 }
 
 /* Generations begin in order, once each, when all trials of the one before are finished. */
-static int check_step(store *s, uint32_t generation, error *err)
+static int check_move(store *s, uint32_t step, uint32_t generation, error *err)
 {
-    int64_t newest = -1, open = 0;
+    int64_t newest = -1, open = 0, last = 0;
     if (database_int(s, &newest, NULL, err, "SELECT coalesce(max(generation), -1) FROM mg_generations", "") != 0)
         return -1;
     if (newest >= generation)
         return fail(err, ERROR_STATE, "%s: generation %u has begun already", s->path, generation);
     if (newest + 1 != generation)
         return fail(err, ERROR_STATE, "%s: generation %u cannot follow generation %lld", s->path, generation, (long long)newest);
+    if (database_int(s, &last, NULL, err, "SELECT coalesce(max(step), 0) FROM mg_generations", "") != 0)
+        return -1;
+    if (last > step)
+        return fail(err, ERROR_STATE, "%s: step %lld has begun, and step %u is over", s->path, (long long)last, step);
     if (database_int(s, &open, NULL, err,
                      "SELECT count(*) FROM mg_trials JOIN trials USING (trial_id) WHERE state IN ('WAITING', 'RUNNING')",
                      "") != 0)
@@ -98,7 +102,7 @@ static int check_step(store *s, uint32_t generation, error *err)
                             (long long)newest);
 }
 
-int store_advance(store *s, uint32_t generation, const void *state, size_t state_bytes, const store_dimension *dims,
+int store_advance(store *s, uint32_t step, uint32_t generation, const void *state, size_t state_bytes, const store_dimension *dims,
                   size_t n_dims, const double *vectors, size_t n, error *err)
 {
     bool shown = n_dims <= MAX_SHOWN_DIMENSIONS;
@@ -109,15 +113,15 @@ int store_advance(store *s, uint32_t generation, const void *state, size_t state
     int status = database_begin(s, err);
     if (status != 0)
         goto done;
-    status = check_step(s, generation, err);
+    status = check_move(s, step, generation, err);
     if (status == 0)
-        status = database_do(s, err, "INSERT INTO mg_generations VALUES (1, ?, ?)", "it", (int64_t)generation, now);
+        status = database_do(s, err, "INSERT INTO mg_generations VALUES (1, ?, ?, ?)", "iit", (int64_t)generation, (int64_t)step, now);
     if (status == 0)
         status = database_do(
             s, err,
-            "INSERT INTO mg_state VALUES (1, ?, ?) ON CONFLICT (study_id) DO UPDATE SET generation = excluded.generation, "
-            "state = excluded.state",
-            "ib", (int64_t)generation, state, state_bytes);
+            "INSERT INTO mg_state VALUES (1, ?, ?, ?) ON CONFLICT (study_id) DO UPDATE SET generation = excluded.generation, "
+            "step = excluded.step, state = excluded.state",
+            "iib", (int64_t)generation, (int64_t)step, state, state_bytes);
     for (size_t c = 0; status == 0 && c < n; c++) {
         int64_t id;
         status = add_trial(s, generation, c, vectors + c * n_dims, n_dims, &id, err);
@@ -132,18 +136,27 @@ done:
     return status;
 }
 
-void *store_state(store *s, size_t *n, uint32_t *generation, error *err)
+int store_step_first(store *s, uint32_t step, int64_t *first, error *err)
+{
+    return database_int(s, first, NULL, err, "SELECT coalesce(min(generation), -1) FROM mg_generations WHERE step = ?", "i", (int64_t)step);
+}
+
+void *store_state(store *s, size_t *n, uint32_t *step, uint32_t *generation, error *err)
 {
     if (err)
         *err = (error){.code = ERROR_NONE};
-    sqlite3_stmt *q = database_query(s, err, "SELECT generation, state FROM mg_state", "");
+    sqlite3_stmt *q = database_query(s, err, "SELECT generation, state, step FROM mg_state", "");
     int row = q ? database_step(s, q, err) : -1;
     char *bytes = NULL;
     if (row == 1) {
         int64_t g = sqlite3_column_int64(q, 0);
         *n = (size_t)sqlite3_column_bytes(q, 1);
+        int64_t of = sqlite3_column_int64(q, 2);
         *generation = (uint32_t)g;
-        if (g < 0 || g >= UINT32_MAX)
+        *step = (uint32_t)of;
+        if (of < 0 || of >= UINT32_MAX)
+            fail(err, ERROR_FORMAT, "%s: the optimiser's state has step %lld", s->path, (long long)of);
+        else if (g < 0 || g >= UINT32_MAX)
             fail(err, ERROR_FORMAT, "%s: the optimiser's state has generation %lld", s->path, (long long)g);
         else if (*n == 0)
             fail(err, ERROR_FORMAT, "%s: the optimiser's state is empty", s->path);
@@ -155,8 +168,8 @@ void *store_state(store *s, size_t *n, uint32_t *generation, error *err)
 }
 
 #define TRIAL_COLUMNS                                                                                                            \
-    "SELECT t.trial_id, t.number, m.generation, m.candidate, m.fence, t.state, m.x, m.value, m.reason, m.seconds "               \
-    "FROM trials t JOIN mg_trials m USING (trial_id) "
+    "SELECT t.trial_id, t.number, m.generation, m.candidate, m.fence, t.state, m.x, m.value, m.reason, m.seconds, g.step "       \
+    "FROM trials t JOIN mg_trials m USING (trial_id) LEFT JOIN mg_generations g USING (generation) "
 
 /* Fills *out from a row of TRIAL_COLUMNS, distrusting it: databases come from strangers too. */
 static int read_trial(store *s, sqlite3_stmt *q, trial *out, error *err)
@@ -171,6 +184,7 @@ static int read_trial(store *s, sqlite3_stmt *q, trial *out, error *err)
                     (long long)generation, (long long)candidate);
     out->generation = (uint32_t)generation;
     out->candidate = (uint32_t)candidate;
+    out->step = (uint32_t)sqlite3_column_int64(q, 10);
     const char *state = (const char *)sqlite3_column_text(q, 5);
     snprintf(out->state, sizeof out->state, "%s", state ? state : "");
     size_t bytes = (size_t)sqlite3_column_bytes(q, 6);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/yaml.h"
+#include "search/flow.h"
 
 typedef struct study_model { char *name, *path; } study_model;
 
@@ -14,25 +15,37 @@ typedef struct study_bound { char *parameter; double low, high, start, spread; }
 
 typedef struct study_task { char *path, *split; int64_t questions; double weight; } study_task;   /* questions 0: all */
 
-typedef struct study_search {
-    char *method, *base_model;          /* base_model: a name of models; NULL for methods without one */
-    char **sources; size_t n_sources;   /* names of models */
-    int n_groups; int (*ranges)[2]; int n_ranges;
-    bool split_attention_mlp, split_embeddings;
-    char *optimizer;                    /* "cma-es" */
+enum study_space { SPACE_PARAMETERS, SPACE_DATA_FLOW };
+
+typedef struct study_step {             /* one of `search:` */
+    char *name;                         /* unique; what later steps call its winner: "PS", "DFS", "PS + DFS" unless `name:` says otherwise */
+    enum study_space space;
+    char **sources; size_t n_sources;   /* names of models or, of a path's, of parameter steps before */
+    char *optimizer;                    /* "cma-es"; NULL: the best for the space */
     int population;                     /* 0: chosen */
     int64_t generations, trials;        /* either bounds the search; 0: the other one does */
     double sigma;
-    study_bound *bounds; size_t n_bounds;
-    char *start;                        /* a recipe to begin from; NULL */
+    study_bound *bounds; size_t n_bounds;   /* by parameter; of a path: "scale" */
+    char *start;                        /* a recipe or a path to begin from; NULL */
+    bool racing, racing_given;
+    /* parameters */
+    char *method, *base_model;          /* base_model: a name of models; NULL for methods without one */
+    int n_groups; int (*ranges)[2]; int n_ranges;
+    bool split_attention_mlp, split_embeddings;
     char *mode;                         /* "exact" | "compat" */
     bool tokenizer_base;
-} study_search;
+    /* data flow */
+    bool paper;                         /* preset: paper */
+    int repetitions, max_hops;          /* max_hops 0: chosen */
+    bool pin_ends;
+    enum flow_scales scales;
+    double start_on, start_off;         /* NaN: chosen */
+} study_step;
 
 typedef struct study_file {
     char *path, *text, *name;           /* name: the file's without .yml unless `name:` says otherwise */
     study_model *models; size_t n_models;
-    study_search search;
+    study_step *steps; size_t n_steps;
     study_task *tasks, *select, *held_out; size_t n_tasks, n_select, n_held_out;
     char **baselines; size_t n_baselines;   /* NULL: the standard ones; "none": none */
     double target;                      /* stop when the mean of a generation reaches it; NaN: none */
@@ -47,6 +60,7 @@ study_file *study_file_parse(const char *text, size_t n, const char *name, error
 void study_file_free(study_file *f);
 
 int study_file_model(const study_file *f, const char *name);    /* index into models; -1 */
+int study_file_step(const study_file *f, const char *name);     /* index into steps; -1 */
 
 /* Merges without search that a table shows unless `baselines:` says otherwise; NULL-terminated. */
 const char *const *study_baseline_names(void);

@@ -74,6 +74,64 @@ static void add_cell(json_t *row, const char *key, const json_t *score, const qu
     free(counts);
 }
 
+/* [[source, layer, scale]], and how many layers each source has: what a picture of it needs. */
+static json_t *path_json(const contender *c)
+{
+    json_t *hops = json_array();
+    for (size_t i = 0; i < c->path->n_hops; i++) {
+        const path_hop *h = &c->path->hops[i];
+        json_array_append_new(hops, json_pack("[s, i, f]", c->path->sources[h->source].name, h->layer, h->scale));
+    }
+    return hops;
+}
+
+/* Of two rows that answered the same questions: how many only the first solves, how many only the second, the two-sided sign test, and the
+ * difference of their scores with its 95 % interval. */
+static json_t *pair_json(const contender *a, const contender *b)
+{
+    size_t n = result_count(a->held_out);
+    json_int_t better = 0, worse = 0;
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = result_number(a->held_out, i, "score") - result_number(b->held_out, i, "score");
+        better += solved(a->held_out, i) && !solved(b->held_out, i);
+        worse += !solved(a->held_out, i) && solved(b->held_out, i);
+        sum += d;
+        squares += d * d;
+    }
+    double mean = sum / (double)n, half = 1.96 * sqrt(fmax(squares / (double)n - mean * mean, 0) / (double)n);
+    return json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "row", a->name, "against", b->name, "better", better, "worse", worse, "p",
+                     sign_test((size_t)better, (size_t)worse), "difference", mean, "low", mean - half, "high", mean + half);
+}
+
+/* What was found, against the best model, the best without search, and what the steps before it have found; and what its scales give. */
+static void add_pairs(json_t *table, const contender_list *rows)
+{
+    static const char *const kinds[] = {"source", "unsearched"};
+    json_t *pairs = json_array();
+    for (size_t i = 0; i < rows->count; i++) {
+        const contender *c = &rows->items[i];
+        if (strcmp(c->kind, "evolved") != 0 || result_count(c->held_out) == 0)
+            continue;
+        for (int kind = 0; kind < 2; kind++) {
+            const contender *best = NULL;
+            for (size_t k = 0; k < rows->count; k++)
+                if (strcmp(rows->items[k].kind, kinds[kind]) == 0 && result_count(rows->items[k].held_out) == result_count(c->held_out) &&
+                    (!best || contender_value(rows->items[k].held_out) > contender_value(best->held_out)))
+                    best = &rows->items[k];
+            if (best)
+                json_array_append_new(pairs, pair_json(c, best));
+        }
+        for (size_t k = 0; k < rows->count; k++) {
+            const contender *other = &rows->items[k];
+            bool before = strcmp(other->kind, "evolved") == 0 && k < i, ablated = strcmp(other->kind, "ablation") == 0 && other->step == c->step;
+            if ((before || ablated) && result_count(other->held_out) == result_count(c->held_out))
+                json_array_append_new(pairs, pair_json(c, other));
+        }
+    }
+    json_object_set_new(table, "pairs", pairs);
+}
+
 json_t *finish_table(session *s, const contender_list *rows, const contender *winner, const json_t *notes)
 {
     json_t *list = json_array();
@@ -81,15 +139,18 @@ json_t *finish_table(session *s, const contender_list *rows, const contender *wi
         const contender *c = &rows->items[i];
         json_t *row = json_pack("{s:s, s:s}", "name", c->name, "kind", c->kind);
         if (c->model >= 0)
-            json_object_set_new(row, "path", json_string(s->recipe->models[c->model].path));
+            json_object_set_new(row, "path", json_string(s->models[c->model].path));
         if (c->trial >= 0)
             json_object_set_new(row, "trial", json_integer(c->trial));
+        if (c->path)
+            json_object_set_new(row, "hops", path_json(c));
         add_cell(row, "search", c->search, &s->search, FINISH_SEARCH_QUESTIONS);
         add_cell(row, "select", c->select, &s->select, 0);
         add_cell(row, "held_out", c->held_out, &s->held_out, 0);
         json_array_append_new(list, row);
     }
     json_t *out = json_pack("{s:o, s:s, s:O}", "rows", list, "winner", winner->name, "notes", notes);
+    add_pairs(out, rows);
     if (!winner->held_out)
         return out;
     json_int_t wins = 0, losses = 0;

@@ -1,7 +1,8 @@
 /* The built-in evaluator: a checkpoint, questions, the engine (or the user's command), judged answers.
  *
  * Invariants
- * 1. plan and engine belong to `candidate` as `fingerprint` and `config` saw it; anything else makes them anew.
+ * 1. The tokenizer belongs to the models of which `models` is the fingerprint, plan and engine to those and the path of `path`;
+ *    anything else makes them anew.
  * 2. The prompt store belongs to the tokenizer whose digest is `digest`.
  * 3. A bad candidate is OUTCOME_INVALID with a reason; -1 leaves *out empty. */
 #include "task/evaluator.h"
@@ -19,9 +20,8 @@
 struct builtin {
     evaluator self;
     evaluator_options options;
-    const checkpoint *candidate;   /* borrowed */
-    uint64_t fingerprint;
-    json_t *config;                /* one reference */
+    uint64_t models, path;         /* fingerprints */
+    json_t *config;                /* of the first model; one reference, so that no other is born in its place */
     plan *plan;
     engine *engine;
     tokenizer *tokenizer;
@@ -65,9 +65,9 @@ static uint64_t mix(uint64_t h, uint64_t x)
 }
 
 /* Another checkpoint may be born at the address of one that is gone: what the plan points at must be where it was. */
-static uint64_t fingerprint(const checkpoint *c)
+static uint64_t mix_checkpoint(uint64_t h, const checkpoint *c)
 {
-    uint64_t h = mix(c->count, (uintptr_t)c->items);
+    h = mix(mix(mix(mix(h, (uintptr_t)c), c->count), (uintptr_t)c->items), (uintptr_t)c->config);
     for (size_t i = 0; i < c->count; i++) {
         const tensor *t = &c->items[i].tensor;
         h = mix(mix(mix(h, (uintptr_t)t->data), (uint64_t)t->dtype), (uint64_t)t->rank);
@@ -79,30 +79,49 @@ static uint64_t fingerprint(const checkpoint *c)
     return h;
 }
 
-static void drop_candidate(struct builtin *b)
+static uint64_t models_fingerprint(const lineup *l)
+{
+    uint64_t h = lineup_count(l);
+    for (size_t i = 0; i < lineup_count(l); i++)
+        h = mix_checkpoint(h, l->models[i]);
+    return h;
+}
+
+static uint64_t path_fingerprint(const layer_path *p)
+{
+    uint64_t h = p ? p->n_hops : 0;
+    for (size_t i = 0; p && i < p->n_hops; i++) {
+        union { double scale; uint64_t bits; } scale = {p->hops[i].scale};
+        h = mix(mix(mix(h, (uint64_t)p->hops[i].source), (uint64_t)p->hops[i].layer), scale.bits);
+    }
+    return h;
+}
+
+static void drop_plan(struct builtin *b)
 {
     engine_free(b->engine);
     plan_free(b->plan);
-    tokenizer_free(b->tokenizer);
-    json_decref(b->config);
     b->engine = NULL;
     b->plan = NULL;
-    b->tokenizer = NULL;
-    b->config = NULL;
-    b->candidate = NULL;
 }
 
-static int take_candidate(struct builtin *b, const checkpoint *c, error *err)
+static void drop_models(struct builtin *b)
 {
-    uint64_t seen = fingerprint(c);
-    if (b->engine && b->candidate == c && b->fingerprint == seen && b->config == c->config) {
-        plan_refresh(b->plan);
-        return 0;
-    }
-    drop_candidate(b);
-    if (!c->folder)
-        return fail(err, ERROR_STATE, "%s: has no folder with a tokenizer, so no prompt can be made for it", c->name);
-    b->tokenizer = tokenizer_open(c->folder, err);
+    drop_plan(b);
+    tokenizer_free(b->tokenizer);
+    json_decref(b->config);
+    b->tokenizer = NULL;
+    b->config = NULL;
+}
+
+/* The first model's tokenizer; the prompts stay where it is the same. */
+static int take_models(struct builtin *b, const lineup *l, uint64_t seen, error *err)
+{
+    const checkpoint *first = l->models[0];
+    drop_models(b);
+    if (!first->folder)
+        return fail(err, ERROR_STATE, "%s: has no folder with a tokenizer, so no prompt can be made for it", first->name);
+    b->tokenizer = tokenizer_open(first->folder, err);
     if (!b->tokenizer)
         return -1;
     char digest[65];
@@ -110,7 +129,23 @@ static int take_candidate(struct builtin *b, const checkpoint *c, error *err)
     if (strcmp(digest, b->digest) != 0)
         prompts_clear(b->prompts);
     memcpy(b->digest, digest, sizeof digest);
-    b->plan = plan_build(c, err);
+    b->models = seen;
+    b->config = json_incref(first->config);
+    return 0;
+}
+
+static int take_candidate(struct builtin *b, const lineup *l, error *err)
+{
+    uint64_t models = models_fingerprint(l), path = path_fingerprint(l->path);
+    bool known = b->tokenizer && b->models == models && b->config == l->models[0]->config;
+    if (known && b->engine && b->path == path) {
+        plan_refresh(b->plan);
+        return 0;
+    }
+    if (!known && take_models(b, l, models, err) != 0)
+        return -1;
+    drop_plan(b);
+    b->plan = lineup_plan(l, err);
     if (!b->plan)
         return -1;
     engine_options options = {.backend = b->options.backend, .pool = b->options.pool, .tokenizer = b->tokenizer,
@@ -119,9 +154,7 @@ static int take_candidate(struct builtin *b, const checkpoint *c, error *err)
     b->engine = engine_new(b->plan, &options, err);
     if (!b->engine)
         return -1;
-    b->candidate = c;
-    b->fingerprint = seen;
-    b->config = json_incref(c->config);
+    b->path = path;
     return 0;
 }
 
@@ -173,7 +206,7 @@ static int judge(struct builtin *b, const task *t, const question *q, answer *a,
 }
 
 /* All sets of the engine in one run: a slot that one task frees is the next task's. */
-static int run_engine(struct builtin *b, const checkpoint *c, const question_set *sets, size_t n_sets, evaluation *out,
+static int run_engine(struct builtin *b, const lineup *c, const question_set *sets, size_t n_sets, evaluation *out,
                       error *err)
 {
     size_t n = 0, at = 0;
@@ -268,7 +301,14 @@ static int run_command(const question_set *set, size_t index, size_t base, const
     return status;
 }
 
-static int run_commands(struct builtin *b, const checkpoint *c, const question_set *sets, size_t n_sets, evaluation *out,
+static int save_candidate(const lineup *l, const char *folder, error *err)
+{
+    if (l->path)
+        return fail(err, ERROR_UNSUPPORTED, "a task with a command takes no path");
+    return checkpoint_write(l->models[0], folder, &(checkpoint_write_options){.replace = true}, err);
+}
+
+static int run_commands(struct builtin *b, const lineup *c, const question_set *sets, size_t n_sets, evaluation *out,
                         error *err)
 {
     size_t commands = 0;
@@ -279,10 +319,9 @@ static int run_commands(struct builtin *b, const checkpoint *c, const question_s
     if (!b->options.scratch)
         return fail(err, ERROR_STATE, "a task with a command needs a folder for the candidate");
     char *model = file_join(b->options.scratch, "candidate"), *questions = file_join(b->options.scratch, "questions.jsonl");
-    checkpoint_write_options options = {.replace = true};
     int status = file_make_folders(b->options.scratch, err);
     if (status == 0)
-        status = checkpoint_write(c, model, &options, err);
+        status = save_candidate(c, model, err);
     for (size_t s = 0, base = 0; s < n_sets && status == 0; base += sets[s++].count)
         if (sets[s].task->command)
             status = run_command(&sets[s], s, base, model, questions, out, err);
@@ -314,7 +353,26 @@ static int check_sets(const question_set *sets, size_t n_sets, size_t *count, do
     return 0;
 }
 
-static int run(evaluator *self, const checkpoint *candidate, const question_set *sets, size_t n_sets, evaluation *out, error *err)
+/* Weights of one model; those that a path leads through are looked at once, when they are new. */
+static int check_weights(struct builtin *b, const lineup *l, error *err)
+{
+    if (!b->options.check_finite || (l->path && b->tokenizer && b->models == models_fingerprint(l)))
+        return 0;
+    for (size_t i = 0; i < lineup_count(l); i++)
+        if (checkpoint_check_finite(l->models[i], b->options.pool, err) != 0)
+            return -1;
+    return 0;
+}
+
+static int check_read(const lineup *l, error *err)
+{
+    for (size_t i = 0; i < lineup_count(l); i++)
+        if (checkpoint_check(l->models[i], err) != 0)
+            return -1;
+    return 0;
+}
+
+static int run(evaluator *self, const lineup *candidate, const question_set *sets, size_t n_sets, evaluation *out, error *err)
 {
     struct builtin *b = self->context;
     error why = {0};
@@ -326,12 +384,12 @@ static int run(evaluator *self, const checkpoint *candidate, const question_set 
     }
     out->results = memory_new(out->count, sizeof *out->results);
     out->set_scores = memory_new(n_sets, sizeof *out->set_scores);
-    int status = b->options.check_finite ? checkpoint_check_finite(candidate, b->options.pool, &why) : 0;
+    int status = check_weights(b, candidate, &why);
     if (status == 0)
         status = run_engine(b, candidate, sets, n_sets, out, &why);
     if (status == 0)
         status = run_commands(b, candidate, sets, n_sets, out, &why);
-    if (checkpoint_check(candidate, err) != 0) {   /* a file cut short while it was read: nothing seen above counts */
+    if (check_read(candidate, err) != 0) {   /* a file cut short while it was read: nothing seen above counts */
         evaluation_free(out);
         return -1;
     }
@@ -354,7 +412,7 @@ static int run(evaluator *self, const checkpoint *candidate, const question_set 
 static void free_builtin(evaluator *self)
 {
     struct builtin *b = self->context;
-    drop_candidate(b);
+    drop_models(b);
     prompts_free(b->prompts);
     language_free(b->lid);
     free(b);

@@ -1,11 +1,12 @@
 /* candidate -> per-question scores. The built-in evaluator merges nothing and searches nothing: it runs a
- * checkpoint on questions with the engine (or the user's command on a saved copy) and judges the answers.
+ * lineup on questions with the engine (or the user's command on a saved copy) and judges the answers.
  * Tests put a closed form behind the same type. */
 #ifndef TASK_EVALUATOR_H
 #define TASK_EVALUATOR_H
 
 #include "base/error.h"
 #include "engine/engine.h"
+#include "model/lineup.h"
 #include "task/task.h"
 #include "tensor/checkpoint.h"
 
@@ -43,7 +44,7 @@ typedef struct evaluator evaluator;
 struct evaluator {
     void *context;
     /* -1 only for what ends a study (memory, ^C, a broken store); a bad candidate is OUTCOME_INVALID. */
-    int (*run)(evaluator *self, const checkpoint *candidate, const question_set *sets, size_t n_sets, evaluation *out,
+    int (*run)(evaluator *self, const lineup *candidate, const question_set *sets, size_t n_sets, evaluation *out,
                error *err);
     void (*free)(evaluator *self);
 };
@@ -54,20 +55,23 @@ typedef struct evaluator_options {
     int slots;
     size_t kv_bytes;
     bool no_prefix_sharing;
-    bool check_finite;             /* look at all weights before the run: candidates of a study */
+    bool check_finite;             /* look at all weights before the run, unless a path leads through models seen before */
     const char *scratch;           /* folder for saved candidates of command tasks */
     const language_model *lid;     /* borrowed; opened by itself where a task needs it and this is NULL */
     engine_progress *progress; void *progress_context;
     uint64_t seed;                 /* of sampling, where a task has a temperature */
 } evaluator_options;
 
-/* Keeps plan, engine and tokenised prompts from candidate to candidate as long as the checkpoint is the same object (its
- * bytes overwritten). Tasks must outlive it. */
+/* Keeps plan, engine and tokenised prompts from candidate to candidate as long as the models are the same objects (their
+ * bytes overwritten) and the path is the same; of another path through them the prompts. Tasks must outlive it. */
 evaluator *evaluator_new(const evaluator_options *options, error *err);
 void evaluator_free(evaluator *e);
 
 /* Confidence intervals of 95 %: Wilson for scores that are all 0 or 1, else a bootstrap of the mean (2000 resamples, fixed
  * seed). */
 void score_interval(const double *scores, size_t n, double *low, double *high);
+
+/* The two-sided sign test: how likely so uneven a split of better + worse paired differences is by chance. 1 without any. */
+double sign_test(size_t better, size_t worse);
 
 #endif

@@ -57,3 +57,12 @@ void score_interval(const double *scores, size_t n, double *low, double *high)
     else
         bootstrap(scores, n, low, high);
 }
+
+double sign_test(size_t better, size_t worse)
+{
+    size_t n = better + worse, most = better > worse ? better : worse;
+    double tail = 0;
+    for (size_t k = most; k <= n; k++)
+        tail += exp(lgamma((double)n + 1) - lgamma((double)k + 1) - lgamma((double)(n - k) + 1) - (double)n * log(2));
+    return n == 0 || 2 * tail > 1 ? 1 : 2 * tail;
+}

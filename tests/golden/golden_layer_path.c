@@ -16,7 +16,7 @@ typedef struct paths {
     const char *name;
     const json_t *golden;
     const checkpoint *expected;                 /* logits.safetensors */
-    const checkpoint *models[MAX_MODELS];
+    checkpoint *models[MAX_MODELS];
     int n_models;
     const char *precision;                      /* "f32" or "bf16w" */
     int passed, failed;

@@ -32,19 +32,31 @@ check("Optuna reads study.db", r.returncode == 0, (r.stdout + r.stderr).strip().
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, logging
 logging.set_verbosity_warning()
-r = subprocess.run([sys.executable, "-W", "error", "-c", f"from transformers import AutoModelForCausalLM as A; A.from_pretrained({work + '/out/best'!r})"], capture_output=True, text=True)
-noise = [l for l in r.stderr.splitlines() if l.strip() and "Loading weights" not in l]
-check("best/ loads in transformers without a warning", r.returncode == 0 and not noise, "; ".join(noise[:3]))
-model = AutoModelForCausalLM.from_pretrained(f"{work}/out/best", dtype=torch.float32).eval()
-tok = AutoTokenizer.from_pretrained(f"{work}/out/best")
+
+
+def loads_quietly(folder):
+    r = subprocess.run([sys.executable, "-W", "error", "-c", f"from transformers import AutoModelForCausalLM as A; A.from_pretrained({folder!r})"], capture_output=True, text=True)
+    noise = [l for l in r.stderr.splitlines() if l.strip() and "Loading weights" not in l]
+    return r.returncode == 0 and not noise, "; ".join(noise[:3])
+
+
+def answers_equal(theirs, ours, questions):
+    """How many greedy answers of the folder `theirs` in transformers, in f32, are those of `generate ours`."""
+    model = AutoModelForCausalLM.from_pretrained(theirs, dtype=torch.float32).eval()
+    tok = AutoTokenizer.from_pretrained(theirs)
+    same = 0
+    for q in questions:
+        text = prompt.replace("{q}", q)
+        ids = tok(text, return_tensors="pt").input_ids
+        wanted = model.generate(ids, max_new_tokens=80, do_sample=False)[0, ids.shape[1]:].tolist()
+        same += wanted == json.loads(run("generate", ours, "-p", text, "--max-new", 80, "--json", "--quiet").stdout)["tokens"]
+    return same
+
+
+check("best/ loads in transformers without a warning", *loads_quietly(f"{work}/out/best"))
 prompt = "以下の指示に日本語で答えてください。一歩一歩考えましょう。\n\n### 指示:\n{q}\n\n### 応答:\n"
-same = 0
 questions = [json.loads(l)["question"] for l in open("miniature/questions/math-ja-test.jsonl")][:20]
-for q in questions:
-    ids = tok(prompt.replace("{q}", q), return_tensors="pt").input_ids
-    theirs = model.generate(ids, max_new_tokens=80, do_sample=False)[0, ids.shape[1]:].tolist()
-    ours = json.loads(run("generate", f"{work}/out/best", "-p", prompt.replace("{q}", q), "--max-new", 80, "--json", "--quiet").stdout)["tokens"]
-    same += theirs == ours
+same = answers_equal(f"{work}/out/best", f"{work}/out/best", questions)
 check("greedy answers of best/ equal transformers'", same >= 19, f"{same} of 20")
 
 # recipe.yml in mergekit: read and merged (its masks differ, so only shapes and names are compared).
@@ -88,4 +100,19 @@ for method, extra in (("linear", {}), ("task_arithmetic", {"base_model": base}),
                 left_out += int((d & at_threshold(k)).sum()); d &= ~at_threshold(k)
             differ += int(d.sum()); total += d.numel()
         check(f"{method}, {mode}, against mergekit", differ <= allowed * total, f"{differ} of {total} differ" + (f", {left_out} more at the threshold" if left_out else ""))
+
+# A path of hops, folded: the same tensors as mergekit's slices, bit for bit, and in transformers the greedy answers of the path as the engine runs it.
+paths = {"ends of its first model": "hops: [[ja, 0-1], [math, 2-6, 1.03], [ja, 7, 0.9]]\n", "ends of the other": "hops: [[math, 1, 1.4], [math, 2-3], [ja, 3, 0.8], [math, 6-7, -0.4]]\n"}
+all_tensors = lambda folder: {k: tensors(folder).get_tensor(k) for k in tensors(folder).keys()}
+for name, hops in paths.items():
+    open(f"{work}/path.yml", "w").write(f"sources: {{ja: {a}, math: {c}}}\n{hops}")
+    for dtype in ("bfloat16", "float32"):
+        run("merge", f"{work}/path.yml", f"{work}/folded", "--dtype", dtype, "--force", "--quiet")
+        run_merge(MergeConfiguration.model_validate(yaml.safe_load(open(f"{work}/folded/recipe.yml"))), f"{work}/theirs", MergeOptions(write_model_card=False, quiet=True))
+        x, y = all_tensors(f"{work}/folded"), all_tensors(f"{work}/theirs")
+        same = sum(k in y and y[k].dtype == x[k].dtype and torch.equal(x[k], y[k]) for k in x)
+        check(f"path with {name}, {dtype}, against mergekit", x.keys() == y.keys() and same == len(x), f"{same} of {len(x)} tensors equal")
+        check(f"path with {name}, {dtype}, loads in transformers without a warning", *loads_quietly(f"{work}/folded"))
+    same = answers_equal(f"{work}/folded", f"{work}/path.yml", questions[:5])
+    check(f"greedy answers of a path with {name} equal transformers' of it folded", same == 5, f"{same} of 5")
 sys.exit(1 if failed else 0)

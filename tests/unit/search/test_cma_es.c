@@ -170,11 +170,96 @@ static void test_separable_form_on_many_dimensions(void **state)
         fail_msg("the separable ellipsoid took %g evaluations", took);
 }
 
+enum { BITS = 24, CANDIDATES = 16 };
+
+static optimizer *binary_search_of(const char *name, double p, double sigma, uint64_t seed)
+{
+    static const enum variable kinds[BITS] = {[0 ... BITS - 1] = VARIABLE_BINARY};
+    double start[BITS];
+    error err;
+    for (int i = 0; i < BITS; i++)
+        start[i] = p;
+    optimizer *o = optimizer_new(name, &(optimizer_options){.n = BITS, .kinds = kinds, .start = start, .sigma = sigma, .population = CANDIDATES,
+                                                            .seed = seed, .active = 1}, &err);
+    if (!o)
+        fail_msg("%s", err.text);
+    return o;
+}
+
+/* A generation that wants ones, or noughts. */
+static void want(optimizer *o, int bit)
+{
+    double x[CANDIDATES * BITS];
+    fate fates[CANDIDATES] = {0};
+    error err;
+    optimizer_ask(o, x);
+    for (int c = 0; c < CANDIDATES; c++)
+        for (int i = 0; i < BITS; i++)
+            fates[c].objective += x[c * BITS + i] == bit;
+    assert_int_equal(optimizer_tell(o, fates, &err), 0);
+}
+
+/* start is the probability, whatever sigma; 0 and 1 are clipped. */
+static void test_a_binary_starts_with_its_probability(void **state)
+{
+    (void)state;
+    static const double starts[][2] = {{0, 1e-6}, {.1, .1}, {.5, .5}, {.97724986805182079, .97724986805182079}, {1, 1 - 1e-6}};
+    for (size_t k = 0; k < sizeof starts / sizeof *starts; k++)
+        for (int s = 0; s < 2; s++) {
+            optimizer *o = binary_search_of("cma-es", starts[k][0], s ? 1.0 / 6 : 1, 1);
+            double ones = 0;
+            for (int g = 0; g < 40; g++) {
+                double x[CANDIDATES * BITS];
+                fate flat[CANDIDATES] = {0};
+                error err;
+                optimizer_ask(o, x);
+                for (int i = 0; i < CANDIDATES * BITS; i++)
+                    ones += x[i];
+                assert_int_equal(optimizer_tell(o, flat, &err), 0);
+            }
+            assert_near(optimizer_mean(o)[0], starts[k][1], 1e-12, "the probability at the start");
+            assert_near(ones / (40 * CANDIDATES * BITS), starts[k][1], .015, "the share of ones");
+            optimizer_free(o);
+        }
+}
+
+/* Without a margin the binaries settle and stay; with one each side keeps 1 / (n population), and the way back is open. */
+static void test_margin(void **state)
+{
+    (void)state;
+    static const char *const margins[] = {"cma-es-margin", "sep-cma-es-margin"};
+    const double margin = 1.0 / (BITS * CANDIDATES);
+    for (int k = 0; k < 2; k++) {
+        optimizer *o = binary_search_of(margins[k], .5, 1, 5);
+        for (int bit = 1; bit >= 0; bit--) {
+            for (int g = 0; g < 400; g++) {
+                want(o, bit);
+                for (int i = 0; i < BITS; i++)
+                    if (!(optimizer_mean(o)[i] >= margin * (1 - 1e-9) && optimizer_mean(o)[i] <= 1 - margin * (1 - 1e-9)))
+                        fail_msg("%s, generation %d: probability %d is %g, outside the margin %g", margins[k], g, i, optimizer_mean(o)[i], margin);
+            }
+            for (int i = 0; i < BITS; i++)
+                if ((optimizer_mean(o)[i] > .5) != bit)
+                    fail_msg("%s: wanted %d, probability %d is %g", margins[k], bit, i, optimizer_mean(o)[i]);
+        }
+        optimizer_free(o);
+    }
+    optimizer *o = binary_search_of("cma-es", .5, 1, 5);
+    for (int g = 0; g < 400; g++)
+        want(o, 1);
+    double most = 0;
+    for (int i = 0; i < BITS; i++)
+        most = fmax(most, optimizer_mean(o)[i]);
+    assert_true(most > 1 - margin / 10);
+    optimizer_free(o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_fast_as_the_specification), cmocka_unit_test(test_optima_on_and_beyond_the_bounds_are_reached),
         cmocka_unit_test(test_spread_is_a_unit), cmocka_unit_test(test_steps_stay_within_the_box), cmocka_unit_test(test_separable_form_on_many_dimensions),
+        cmocka_unit_test(test_a_binary_starts_with_its_probability), cmocka_unit_test(test_margin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,8 @@
 #define HEAD 20     /* magic, version, length */
 #define TAIL 64     /* checksum */
 
-static const char *const kinds[] = {"cma-es", "sep-cma-es", "random"};
+static const char *const names[] = {"cma-es", "sep-cma-es", "cma-es-margin", "sep-cma-es-margin", "bernoulli-cma", "genetic", "random"};
+enum { NAMES = sizeof names / sizeof *names };
 
 enum { N = 4, COUNT = 8 };
 static const double start[N] = {.5, .5, .5, 1}, low[N] = {0, 0, 0, -INFINITY}, high[N] = {1, 1, 2, INFINITY}, spread[N] = {.2, .2, .3, 1};
@@ -16,14 +17,34 @@ static optimizer_options plain(void)
     return (optimizer_options){.n = N, .start = start, .low = low, .high = high, .spread = spread, .population = COUNT, .seed = 11, .active = 1};
 }
 
-static optimizer *new_one(const char *name)
+/* The same box with two binaries, one of which a real one needs. */
+static optimizer_options mixed(void)
+{
+    static const enum variable kinds[N] = {VARIABLE_BINARY, VARIABLE_BINARY, VARIABLE_REAL, VARIABLE_REAL};
+    static const int needs[N] = {-1, -1, 0, -1};
+    optimizer_options options = plain();
+    options.kinds = kinds;
+    options.needs = needs;
+    return options;
+}
+
+static optimizer_options space(int i)
+{
+    return i ? mixed() : plain();
+}
+
+static optimizer *new_in(const char *name, optimizer_options options)
 {
     error err;
-    optimizer_options options = plain();
     optimizer *o = optimizer_new(name, &options, &err);
     if (!o)
         fail_msg("%s", err.text);
     return o;
+}
+
+static optimizer *new_one(const char *name)
+{
+    return new_in(name, plain());
 }
 
 /* One generation of something with every kind of fate in it. */
@@ -73,8 +94,8 @@ static optimizer *reload(const optimizer *o)
 static void test_a_loaded_search_goes_on_as_if_nothing_had_happened(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < 3; k++) {
-        optimizer *whole = new_one(kinds[k]), *cut = new_one(kinds[k]);
+    for (int k = 0; k < 2 * NAMES; k++) {
+        optimizer *whole = new_in(names[k / 2], space(k % 2)), *cut = new_in(names[k / 2], space(k % 2));
         for (int g = 0; g < 40; g++) {
             double x[2][COUNT * N];
             optimizer *again = reload(cut);
@@ -90,7 +111,7 @@ static void test_a_loaded_search_goes_on_as_if_nothing_had_happened(void **state
                 assert_memory_equal(optimizer_mean(whole), optimizer_mean(cut), N * sizeof(double));
         }
         assert_int_equal(optimizer_generation(cut), 40);
-        assert_string_equal(optimizer_name(cut), kinds[k]);
+        assert_string_equal(optimizer_name(cut), names[k / 2]);
         optimizer_free(whole);
         optimizer_free(cut);
     }
@@ -99,9 +120,9 @@ static void test_a_loaded_search_goes_on_as_if_nothing_had_happened(void **state
 static void test_ask_repeats_until_tell(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < 3; k++) {
+    for (int k = 0; k < 2 * NAMES; k++) {
         double x[3][COUNT * N];
-        optimizer *o = new_one(kinds[k]);
+        optimizer *o = new_in(names[k / 2], space(k % 2));
         optimizer_ask(o, x[0]);
         optimizer_ask(o, x[1]);
         assert_memory_equal(x[0], x[1], sizeof x[0]);
@@ -164,9 +185,9 @@ static void test_an_invalid_candidate_never_pulls_the_mean(void **state)
 static void test_a_generation_that_tells_nothing(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < 3; k++)
+    for (int k = 0; k < 2 * NAMES; k++)
         for (int what = FATE_COMPLETE; what <= FATE_INVALID; what++) {
-            optimizer *o = new_one(kinds[k]);
+            optimizer *o = new_in(names[k / 2], space(k % 2));
             for (int g = 0; g < 5; g++)
                 run_generation(o);
             double mean[N], sigma = optimizer_sigma(o), x[2][COUNT * N];
@@ -255,6 +276,71 @@ static void test_options_that_make_no_sense(void **state)
     refused("cma-es", &o, "dimensions");
 }
 
+static void test_binaries_that_make_no_sense(void **state)
+{
+    (void)state;
+    const enum variable wide[N] = {VARIABLE_REAL, VARIABLE_REAL, VARIABLE_BINARY, VARIABLE_REAL}, unknown[N] = {0, (enum variable)2, 0, 0};
+    const int far[N] = {-1, -1, 4, -1}, negative[N] = {-1, -1, -2, -1}, real[N] = {-1, -1, 3, -1}, binary[N] = {1, -1, 0, -1};
+    const double sure[N] = {1.5, .5, .5, 1};
+    const struct { const int *needs; const char *thing; } cases[] = {
+        {far, "dimension 2 needs 4"}, {negative, "needs -2"}, {real, "dimension 2 needs 3: only a real"}, {binary, "dimension 0 needs 1: only a real"},
+    };
+    optimizer_options o = mixed();
+    for (size_t k = 0; k < NAMES; k++)
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            o.needs = cases[i].needs;
+            refused(names[k], &o, cases[i].thing);
+        }
+    o = mixed();
+    o.start = sure;
+    refused("bernoulli-cma", &o, "dimension 0 starts at 1.5");
+    o = plain();
+    o.kinds = wide;
+    refused("cma-es", &o, "dimension 2 is binary: bounds [0, 2]");
+    o.kinds = unknown;
+    refused("cma-es", &o, "dimension 1 is of the unknown kind 2");
+}
+
+/* Of every optimizer: exact values, and probabilities as the binaries' means. Bounds and spread of a binary may be left out. */
+static void test_binaries(void **state)
+{
+    (void)state;
+    const double none[N] = {0, 0, .3, 1};
+    for (size_t k = 0; k < NAMES; k++) {
+        optimizer_options options = mixed();
+        options.low = options.high = NULL;
+        options.spread = none;
+        optimizer *o = new_in(names[k], options);
+        for (int g = 0; g < 60; g++) {
+            double x[COUNT * N];
+            optimizer_ask(o, x);
+            for (int i = 0; i < COUNT * N; i++)
+                if (i % N < 2 && x[i] != 0.0 && x[i] != 1.0)
+                    fail_msg("%s: candidate %d, dimension %d is %g", names[k], i / N, i % N, x[i]);
+            for (int i = 0; i < 2 && optimizer_mean(o); i++)
+                assert_true(optimizer_mean(o)[i] >= 0 && optimizer_mean(o)[i] <= 1);
+            run_generation(o);
+        }
+        optimizer_free(o);
+    }
+}
+
+static void test_full_covariance_above_1000_dimensions(void **state)
+{
+    (void)state;
+    enum { MANY = 1001 };
+    static const double zeros[MANY];
+    static const char *const asked[] = {"cma-es", "cma-es-margin"}, *const diagonal[] = {"sep-cma-es", "sep-cma-es-margin"};
+    for (int k = 0; k < 2; k++)
+        for (int full = 0; full < 2; full++) {
+            optimizer *o = new_in(asked[k], (optimizer_options){.n = MANY, .start = zeros, .population = 2, .full = full});
+            assert_string_equal(optimizer_name(o), full ? asked[k] : diagonal[k]);
+            optimizer_free(o);
+        }
+    optimizer_options options = {.n = 8193, .start = zeros, .full = true};
+    refused("cma-es", &options, "8193 dimensions");
+}
+
 static void test_sizes(void **state)
 {
     (void)state;
@@ -273,7 +359,9 @@ static void test_sizes(void **state)
     }
     free(zeros);
     assert_string_equal(optimizer_names()[0], "cma-es");
-    assert_null(optimizer_names()[3]);
+    assert_null(optimizer_names()[NAMES]);
+    assert_string_equal(optimizer_default(false), "cma-es");
+    assert_string_equal(optimizer_default(true), "bernoulli-cma");
 }
 
 /* A saved state after some generations, with its length and checksum made right again after `change`. */
@@ -286,9 +374,9 @@ static void sign(unsigned char *bytes, size_t n)
     memcpy(bytes + n - TAIL, hex, TAIL);
 }
 
-static unsigned char *saved(const char *name, size_t *n)
+static unsigned char *saved_in(const char *name, optimizer_options options, size_t *n)
 {
-    optimizer *o = new_one(name);
+    optimizer *o = new_in(name, options);
     for (int g = 0; g < 6; g++)
         run_generation(o);
     unsigned char *bytes = optimizer_save(o, n);
@@ -296,12 +384,17 @@ static unsigned char *saved(const char *name, size_t *n)
     return bytes;
 }
 
+static unsigned char *saved(const char *name, size_t *n)
+{
+    return saved_in(name, plain(), n);
+}
+
 static void test_truncated_and_flipped_bytes(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < 3; k++) {
+    for (int k = 0; k < 2 * NAMES; k++) {
         size_t n;
-        unsigned char *bytes = saved(kinds[k], &n);
+        unsigned char *bytes = saved_in(names[k / 2], space(k % 2), &n);
         error err;
         for (size_t i = 0; i < n; i++) {
             unsigned char *shorter = memory_new(n, 1);
@@ -328,7 +421,8 @@ static void test_truncated_and_flipped_bytes(void **state)
 /* Where things lie in the saved state of a cma-es of N dimensions and COUNT candidates. */
 enum {
     AT_N = HEAD + 4 + 6, AT_POPULATION = AT_N + 8, AT_ACTIVE = AT_POPULATION + 4, AT_GENERATION = AT_ACTIVE + 4, AT_SIGMA0 = AT_GENERATION + 4 + 8,
-    AT_LOW = AT_SIGMA0 + 8, AT_SPREAD = AT_LOW + 2 * 8 * N, AT_X = AT_SPREAD + 8 * N, AT_DECOMPOSED = AT_X + 8 * COUNT * N, AT_SIGMA = AT_DECOMPOSED + 4,
+    AT_KINDS = AT_SIGMA0 + 8, AT_NEEDS = AT_KINDS + 4 * N, AT_LOW = AT_NEEDS + 4 * N,
+    AT_SPREAD = AT_LOW + 2 * 8 * N, AT_X = AT_SPREAD + 8 * N, AT_DECOMPOSED = AT_X + 8 * COUNT * N, AT_SIGMA = AT_DECOMPOSED + 4,
     AT_MEAN = AT_SIGMA + 8, AT_PS = AT_MEAN + 8 * N, AT_PC = AT_PS + 8 * N, AT_D = AT_PC + 8 * N, AT_C = AT_D + 8 * N, AT_B = AT_C + 8 * N * N,
     AT_Y = AT_B + 8 * N * N, AT_END = AT_Y + 8 * COUNT * N
 };
@@ -361,9 +455,11 @@ static void test_lies_behind_a_right_checksum(void **state)
         free(copy);
     }
     static const struct { int at; uint32_t value; const char *thing; } numbers[] = {
-        {8, 2, "version 2"}, {HEAD, 200, "name of 200"}, {HEAD + 4, 0x41414141, "unknown optimizer"}, {AT_N, 5, ""}, {AT_N, 0, "0 dimensions"}, {AT_N, 3, ""},
+        {8, 3, "version 3"}, {HEAD, 200, "name of 200"}, {HEAD + 4, 0x41414141, "unknown optimizer"}, {AT_N, 5, ""}, {AT_N, 0, "0 dimensions"}, {AT_N, 3, ""},
         {AT_N, 0xffffffff, "dimensions"}, {AT_N + 4, 0x80000000, "dimensions"}, {AT_POPULATION, 0, "population of 0"}, {AT_POPULATION, 0xffffffff, "population"},
-        {AT_POPULATION, 1, "population of 1"}, {AT_POPULATION, 9, ""}, {AT_ACTIVE, 2, "active 2"}, {AT_DECOMPOSED, 7, "generation 7"},
+        {AT_POPULATION, 1, "population of 1"}, {AT_POPULATION, 9, ""}, {AT_ACTIVE, 2, "active 2"}, {AT_KINDS, 2, "unknown kind 2"},
+        {AT_KINDS, 1, "neither 0 nor 1"}, {AT_KINDS + 8, 1, "must be 0 and 1"},
+        {AT_NEEDS, 1, "only a binary one"}, {AT_NEEDS, N, "needs 4"}, {AT_NEEDS, 0xfffffffe, "needs -2"}, {AT_DECOMPOSED, 7, "generation 7"},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         unsigned char *copy = memory_new(n, 1);
@@ -376,6 +472,31 @@ static void test_lies_behind_a_right_checksum(void **state)
         free(copy);
     }
     free(bytes);
+}
+
+static void test_lies_about_probabilities(void **state)
+{
+    (void)state;
+    enum { SIGMA = AT_X + 8 * COUNT * N, MEAN = SIGMA + 8, PATHS = MEAN + 8 * N, VARIANCES = PATHS + 2 * 8 * N, STEPS = VARIANCES + 8 * N };
+    static const struct { int at; double value; const char *thing; } lies[] = {
+        {AT_X, .5, "candidate 0, dimension 0 is 0.5, neither 0 nor 1"}, {SIGMA, 0, "sigma is 0"}, {MEAN, 0, "probability of dimension 0 is 0"},
+        {MEAN + 8, .99, "probability of dimension 1 is 0.99"}, {MEAN, NAN, "the mean"}, {PATHS, INFINITY, "ps"}, {PATHS + 8 * N, NAN, "pc"},
+        {VARIANCES + 16, 0, "C[2] is 0"}, {VARIANCES, NAN, "C is nan"}, {STEPS, NAN, "the steps"},
+    };
+    size_t n;
+    unsigned char *bytes = saved_in("bernoulli-cma", mixed(), &n), *copy = memory_new(n, 1);
+    assert_int_equal(n, STEPS + 7 + 8 * COUNT * N + TAIL);
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        error err;
+        memcpy(copy, bytes, n);
+        memcpy(copy + lies[i].at + 7, &lies[i].value, 8);       /* its name is 7 bytes longer than the one AT_ stands for */
+        sign(copy, n);
+        optimizer *o = optimizer_load(copy, n, &err);
+        if (o || !strstr(err.text, lies[i].thing))
+            fail_msg("case %zu: '%s' does not tell '%s'", i, o ? "it was loaded" : err.text, lies[i].thing);
+    }
+    free(bytes);
+    free(copy);
 }
 
 /* A C that is symmetric, with a positive diagonal, and still indefinite. */
@@ -399,9 +520,9 @@ static void test_random_bytes_behind_a_right_checksum(void **state)
     (void)state;
     random_stream s = random_stream_for(3, "bytes", 0, 0);
     int loaded = 0;
-    for (size_t k = 0; k < 3; k++) {
+    for (int k = 0; k < 2 * NAMES; k++) {
         size_t n;
-        unsigned char *bytes = saved(kinds[k], &n);
+        unsigned char *bytes = saved_in(names[k / 2], space(k % 2), &n);
         for (int i = 0; i < 1500; i++) {
             unsigned char *copy = memory_new(n, 1);
             memcpy(copy, bytes, n);
@@ -431,7 +552,9 @@ int main(void)
         cmocka_unit_test(test_a_loaded_search_goes_on_as_if_nothing_had_happened), cmocka_unit_test(test_ask_repeats_until_tell), cmocka_unit_test(test_ranking),
         cmocka_unit_test(test_an_invalid_candidate_never_pulls_the_mean), cmocka_unit_test(test_a_generation_that_tells_nothing),
         cmocka_unit_test(test_a_score_that_is_no_number_changes_nothing), cmocka_unit_test(test_options_that_make_no_sense), cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_truncated_and_flipped_bytes), cmocka_unit_test(test_lies_behind_a_right_checksum), cmocka_unit_test(test_an_indefinite_C),
+        cmocka_unit_test(test_binaries_that_make_no_sense), cmocka_unit_test(test_binaries), cmocka_unit_test(test_full_covariance_above_1000_dimensions),
+        cmocka_unit_test(test_truncated_and_flipped_bytes), cmocka_unit_test(test_lies_behind_a_right_checksum), cmocka_unit_test(test_lies_about_probabilities),
+        cmocka_unit_test(test_an_indefinite_C),
         cmocka_unit_test(test_random_bytes_behind_a_right_checksum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,6 +49,26 @@ static void test_normal_where_a_bound_is_missing(void **state)
     optimizer_free(o);
 }
 
+static void test_binaries_keep_their_probability(void **state)
+{
+    (void)state;
+    enum { N = 2, COUNT = 5000 };
+    const enum variable kinds[N] = {VARIABLE_BINARY, VARIABLE_BINARY};
+    const double start[N] = {.1, .75};
+    error err;
+    optimizer *o = optimizer_new("random", &(optimizer_options){.n = N, .kinds = kinds, .start = start, .population = COUNT, .seed = 2}, &err);
+    double *x = memory_new(COUNT * N, sizeof *x);
+    optimizer_ask(o, x);
+    for (int k = 0; k < N; k++) {
+        double sum = 0;
+        for (int i = 0; i < COUNT; i++)
+            sum += x[i * N + k];
+        assert_near(sum / COUNT, start[k], .02, "the share of ones");
+    }
+    free(x);
+    optimizer_free(o);
+}
+
 static void test_generations_differ_and_do_not_learn(void **state)
 {
     (void)state;
@@ -73,7 +93,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_uniform_in_finite_bounds), cmocka_unit_test(test_normal_where_a_bound_is_missing),
-        cmocka_unit_test(test_generations_differ_and_do_not_learn),
+        cmocka_unit_test(test_binaries_keep_their_probability), cmocka_unit_test(test_generations_differ_and_do_not_learn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

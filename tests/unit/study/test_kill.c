@@ -31,8 +31,8 @@ static char *dump(const char *out)
         "SELECT trial_id, position, question, format('%!.17g', score), answer FROM mg_scores ORDER BY 1, 2",
         "SELECT trial_id, param_name, format('%!.17g', param_value), distribution_json FROM trial_params ORDER BY 1, 2",
         "SELECT trial_id, objective, format('%!.17g', value) FROM trial_values ORDER BY 1, 2",
-        "SELECT generation, hex(state) FROM mg_state",
-        "SELECT generation FROM mg_generations ORDER BY 1",
+        "SELECT generation, step, hex(state) FROM mg_state",
+        "SELECT generation, step FROM mg_generations ORDER BY 1",
         "SELECT name, value FROM mg_results ORDER BY 1",
         "SELECT settings FROM mg_study",
     };

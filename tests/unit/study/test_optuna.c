@@ -27,7 +27,7 @@ static char *make(const char *name)
     json_t *settings = json_object();
     store *s = store_create(path, "'); DROP TABLE trials; -- 日本", "acc_ja", settings, &err);
     json_decref(settings);
-    if (!s || store_advance(s, 0, "state", 5, dims, 2, x[0], 3, &err) != 0)
+    if (!s || store_advance(s, 0, 0, "state", 5, dims, 2, x[0], 3, &err) != 0)
         fail_msg("%s", err.text);
     for (int i = 0; i < 2; i++) {
         trial t;

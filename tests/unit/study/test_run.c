@@ -370,8 +370,8 @@ static void the_population_follows_the_rule(void **state)
         {40, 0, 0, 100, 15}, {40, 0, 100, 0, 64}, {40, 0, 10, 0, 15}, {192, 100, 0, 1000, 100},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        study_file f = {.workers = cases[i].workers, .search = {.generations = cases[i].generations, .trials = cases[i].trials}};
-        assert_int_equal(settings_population(&f, (size_t)cases[i].n), cases[i].expected);
+        study_step s = {.generations = cases[i].generations, .trials = cases[i].trials};
+        assert_int_equal(step_population(&s, cases[i].workers, (size_t)cases[i].n), cases[i].expected);
     }
 }
 

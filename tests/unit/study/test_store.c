@@ -64,7 +64,7 @@ static void refused(const char *name, enum error_code code, const char *part)
 
 static void begin(store *s, uint32_t g)
 {
-    assert_int_equal(store_advance(s, g, "state", 5, dims, 2, vectors[0], 3, &err), 0);
+    assert_int_equal(store_advance(s, 0, g, "state", 5, dims, 2, vectors[0], 3, &err), 0);
 }
 
 static void finish(store *s, uint32_t g, const char *state, double value)
@@ -83,22 +83,22 @@ static void a_study_goes_forward(void **state)
     (void)state;
     store *s = new_study("forward.db", "forward");
     size_t n;
-    uint32_t g;
-    assert_null(store_state(s, &n, &g, &err));
+    uint32_t g, of;
+    assert_null(store_state(s, &n, &of, &g, &err));
     assert_int_equal(err.code, ERROR_NONE);
     begin(s, 0);
-    assert_int_equal(store_advance(s, 0, "x", 1, dims, 2, vectors[0], 3, &err), -1);
+    assert_int_equal(store_advance(s, 0, 0, "x", 1, dims, 2, vectors[0], 3, &err), -1);
     assert_int_equal(err.code, ERROR_STATE);
-    assert_int_equal(store_advance(s, 1, "x", 1, dims, 2, vectors[0], 3, &err), -1);    /* trials are open */
+    assert_int_equal(store_advance(s, 0, 1, "x", 1, dims, 2, vectors[0], 3, &err), -1);    /* trials are open */
     assert_int_equal(err.code, ERROR_STATE);
     finish(s, 0, "COMPLETE", 1.0 / 3);
     finish(s, 0, "FAIL", NAN);
-    assert_int_equal(store_advance(s, 2, "x", 1, dims, 2, vectors[0], 3, &err), -1);
+    assert_int_equal(store_advance(s, 0, 2, "x", 1, dims, 2, vectors[0], 3, &err), -1);
     finish(s, 0, "COMPLETE", NAN);      /* becomes FAIL */
     trial t;
     assert_int_equal(store_claim(s, 0, &t, &err), 0);
-    assert_int_equal(store_advance(s, 1, "second", 6, dims, 2, vectors[0], 2, &err), 0);
-    char *bytes = store_state(s, &n, &g, &err);
+    assert_int_equal(store_advance(s, 0, 1, "second", 6, dims, 2, vectors[0], 2, &err), 0);
+    char *bytes = store_state(s, &n, &of, &g, &err);
     assert_int_equal(n, 6);
     assert_memory_equal(bytes, "second", 6);
     assert_int_equal(g, 1);
@@ -253,7 +253,7 @@ static void hostile_rows_are_refused(void **state)
         char name[32];
         snprintf(name, sizeof name, "rows%zu.db", i);
         store *s = new_study(name, name);
-        assert_int_equal(store_advance(s, 0, "state", 5, dims, 2, vectors[0], 1, &err), 0);
+        assert_int_equal(store_advance(s, 0, 0, "state", 5, dims, 2, vectors[0], 1, &err), 0);
         store_close(s);
         sql(name, cases[i].change);
         char *path = path_of(name);
@@ -262,7 +262,7 @@ static void hostile_rows_are_refused(void **state)
             fail_msg("%s", err.text);
         trial *list;
         size_t n;
-        uint32_t g;
+        uint32_t g, of;
         err = (error){0};
         bool failed = store_trials(s, UINT32_MAX, true, &list, &n, &err) != 0;
         if (!failed)
@@ -270,7 +270,7 @@ static void hostile_rows_are_refused(void **state)
         json_t *settings = failed ? NULL : store_settings(s, &err);
         failed = failed || !settings;
         json_decref(settings);
-        void *bytes = failed ? NULL : store_state(s, &n, &g, &err);
+        void *bytes = failed ? NULL : store_state(s, &n, &of, &g, &err);
         failed = failed || !bytes;
         free(bytes);
         if (!failed || !strstr(err.text, cases[i].part))
@@ -297,7 +297,7 @@ static void a_full_disk_is_one_line(void **state)
             uint32_t g = 0;
             int status = s ? 0 : -1;
             while (status == 0 && g < 200) {
-                status = store_advance(s, g, "state", 5, dims, 2, vectors[0], 3, &err);
+                status = store_advance(s, 0, g, "state", 5, dims, 2, vectors[0], 3, &err);
                 for (int i = 0; status == 0 && i < 3; i++) {
                     trial t;
                     status = store_claim(s, g, &t, &err) == 1 ? 0 : -1;

@@ -20,6 +20,7 @@ static study_file *parse(const char *text)
 
 #define MODELS "models: {base: m/base, ja: m/ja, math-a: m/a, math-b: m/b}\n"
 #define TASKS "tasks: [{task: t.yml, questions: 64}]\n"
+#define FLOW(text) "search: [{space: data-flow, optimizer: {trials: 9}, " text "}]\n"
 #define SEARCH "search: [{method: ties, base_model: base, optimizer: {generations: 20}}]\n"
 
 static void a_whole_file_is_read(void **state)
@@ -45,7 +46,7 @@ static void a_whole_file_is_read(void **state)
         "target: 0.8\nworkers: 20\nseed: 7\nname: eine Studie\n");
     if (!f)
         fail_msg("%s", err.text);
-    study_search *s = &f->search;
+    study_step *s = &f->steps[0];
     assert_string_equal(f->name, "eine Studie");
     assert_true(f->n_models == 4 && s->n_sources == 2 && s->n_ranges == 2 && s->n_groups == 2 && s->ranges[1][1] == 8);
     assert_string_equal(f->models[2].name, "math-a");
@@ -72,16 +73,39 @@ static void what_is_not_said_has_a_standard(void **state)
     if (!f)
         fail_msg("%s", err.text);
     assert_string_equal(f->name, "mini");
-    assert_int_equal(f->search.n_sources, 3);     /* all but the base */
-    assert_string_equal(f->search.sources[0], "ja");
-    assert_string_equal(f->search.optimizer, "cma-es");
-    assert_string_equal(f->search.mode, "exact");
-    assert_true(f->search.n_groups == 1 && !f->search.split_attention_mlp && f->search.population == 0);
+    assert_int_equal(f->steps[0].n_sources, 3);     /* all but the base */
+    assert_string_equal(f->steps[0].sources[0], "ja");
+    assert_string_equal(f->steps[0].name, "PS");
+    assert_null(f->steps[0].optimizer);
+    assert_string_equal(f->steps[0].mode, "exact");
+    assert_true(f->steps[0].n_groups == 1 && !f->steps[0].split_attention_mlp && f->steps[0].population == 0);
     assert_true(isnan(f->target) && f->seed == 0 && f->n_select == 0 && !f->baselines);
     assert_string_equal(f->tasks[0].split, "search");
     study_file_free(f);
     f = parse(MODELS TASKS SEARCH "baselines: none\n");
     assert_string_equal(f->baselines[0], "none");
+    study_file_free(f);
+}
+
+static void steps_build_on_one_another(void **state)
+{
+    (void)state;
+    study_file *f = parse(MODELS TASKS "search:\n"
+                          "- {method: ties, base_model: base, optimizer: {trials: 9}}\n"
+                          "- {space: data-flow, sources: [ja, math-a], optimizer: {trials: 9}, max_hops: 12, bounds: {scale: {low: 0.8}}}\n"
+                          "- {space: data-flow, name: both, sources: [PS, ja], preset: paper, pin_ends: no}\n"
+                          "- {space: data-flow, sources: [PS, ja], optimizer: {trials: 9}, scales: network}\n");
+    if (!f)
+        fail_msg("%s", err.text);
+    assert_int_equal(f->n_steps, 4);
+    assert_string_equal(f->steps[1].name, "DFS");
+    assert_string_equal(f->steps[3].name, "PS + DFS");
+    assert_int_equal(study_file_step(f, "both"), 2);
+    assert_string_equal(f->steps[2].sources[0], "PS");
+    assert_true(f->steps[1].max_hops == 12 && f->steps[1].pin_ends && f->steps[1].repetitions == 2 && f->steps[1].scales == FLOW_SLOTS);
+    assert_true(f->steps[1].bounds[0].low == 0.8 && isnan(f->steps[1].bounds[0].high));
+    assert_true(f->steps[2].paper && !f->steps[2].pin_ends && f->steps[2].repetitions == 3 && f->steps[2].scales == FLOW_MATRIX);
+    assert_true(f->steps[2].generations == 100 && f->steps[3].scales == FLOW_NETWORK);
     study_file_free(f);
 }
 
@@ -111,8 +135,21 @@ static void mistakes_are_named(void **state)
         {MODELS "tasks: [{task: x, weight: 0}]\n" SEARCH, "weight is 0", ERROR_FORMAT},
         {MODELS "tasks: [{task: x, questions: -3}]\n" SEARCH, "outside", ERROR_FORMAT},
         {MODELS TASKS "search: []\n", "0 steps", ERROR_FORMAT},
-        {MODELS TASKS "search: [{space: data-flow}]\n", "data-flow", ERROR_UNSUPPORTED},
-        {MODELS TASKS "search: [{method: ties, optimizer: {trials: 9}}, {space: data-flow}]\n", "data-flow", ERROR_UNSUPPORTED},
+        {MODELS TASKS "search: [{space: data-flow}]\n", "how long to search", ERROR_FORMAT},
+        {MODELS TASKS "search: [{space: flow}]\n", "parameters or data-flow", ERROR_FORMAT},
+        {MODELS TASKS FLOW("sources: [best]"), "this is the first", ERROR_FORMAT},
+        {MODELS TASKS FLOW("sources: [jaa]"), "did you mean 'ja'?", ERROR_FORMAT},
+        {MODELS TASKS FLOW("method: ties"), "unknown key 'method'", ERROR_FORMAT},
+        {MODELS TASKS FLOW("repetitions: 0"), "outside", ERROR_FORMAT},
+        {MODELS TASKS FLOW("preset: papr"), "only 'paper'", ERROR_FORMAT},
+        {MODELS TASKS FLOW("scales: some"), "slots, matrix, network or none", ERROR_FORMAT},
+        {MODELS TASKS FLOW("start_on: 2"), "probabilities", ERROR_FORMAT},
+        {MODELS TASKS FLOW("bounds: {weight: {low: 0}}"), "bounds of 'scale' only", ERROR_FORMAT},
+        {MODELS TASKS FLOW("name: ja"), "a model's or another step's", ERROR_FORMAT},
+        {MODELS TASKS "search: [{method: ties, name: x, optimizer: {trials: 9}}, {method: ties, sources: [x], optimizer: {trials: 9}}]\n",
+         "only a data-flow step", ERROR_FORMAT},
+        {MODELS TASKS "search: [{space: data-flow, optimizer: {trials: 9}}, {space: data-flow, sources: [best], optimizer: {trials: 9}}]\n",
+         "no source of another path", ERROR_FORMAT},
         {MODELS TASKS "search: [{base_model: base}]\n", "'method' is missing", ERROR_FORMAT},
         {MODELS TASKS "search: [{method: ties, base_model: bass, optimizer: {trials: 9}}]\n", "did you mean 'base'?",
          ERROR_FORMAT},
@@ -171,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_file_is_read),
         cmocka_unit_test(what_is_not_said_has_a_standard),
+        cmocka_unit_test(steps_build_on_one_another),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(paths_stand_beside_the_file_unless_here),
     };

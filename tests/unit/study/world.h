@@ -127,12 +127,12 @@ typedef struct closed_form {
     double invalid_above;   /* merges whose first weight is above this are invalid */
 } closed_form;
 
-static int closed_form_run(evaluator *self, const checkpoint *candidate, const question_set *sets, size_t n_sets, evaluation *out,
+static int closed_form_run(evaluator *self, const lineup *candidate, const question_set *sets, size_t n_sets, evaluation *out,
                            error *err)
 {
     closed_form *f = self->context;
-    const float *a = checkpoint_find(candidate, "model.layers.0.mlp.up_proj.weight")->data;
-    const float *b = checkpoint_find(candidate, "model.layers.1.mlp.up_proj.weight")->data;
+    const float *a = checkpoint_find(candidate->models[0], "model.layers.0.mlp.up_proj.weight")->data;
+    const float *b = checkpoint_find(candidate->models[0], "model.layers.1.mlp.up_proj.weight")->data;
     if (f->microseconds)
         usleep((useconds_t)f->microseconds);
     *out = (evaluation){.n_sets = n_sets};

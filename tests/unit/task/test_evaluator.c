@@ -42,11 +42,11 @@ static question_set set_of(const task *t, double weight)
     return (question_set){.task = t, .questions = t->splits[0].questions, .count = t->splits[0].count, .weight = weight};
 }
 
-static evaluation evaluate(evaluator *e, const checkpoint *c, const question_set *sets, size_t n)
+static evaluation evaluate(evaluator *e, checkpoint *c, const question_set *sets, size_t n)
 {
     error err = {0};
     evaluation out;
-    if (e->run(e, c, sets, n, &out, &err) != 0)
+    if (e->run(e, &(lineup){.models = &c}, sets, n, &out, &err) != 0)
         fail_msg("%s", err.text);
     return out;
 }
@@ -160,12 +160,12 @@ static void test_not_finite(void **state)
     checkpoint_free(c);
 }
 
-static void refused(const checkpoint *c, const question_set *set, enum error_code code, const char *tells)
+static void refused(checkpoint *c, const question_set *set, enum error_code code, const char *tells)
 {
     error err = {0};
     evaluator *e = evaluator_new(&options, NULL);
     evaluation out;
-    assert_int_equal(e->run(e, c, set, 1, &out, &err), -1);
+    assert_int_equal(e->run(e, &(lineup){.models = &c}, set, 1, &out, &err), -1);
     assert_error(&err, code, tells);
     assert_null(out.results);
     assert_null(out.reason);
@@ -219,7 +219,7 @@ static void test_stopped(void **state)
     question_set set = set_of(sums, 1);
     error err = {0};
     evaluation out;
-    assert_int_equal(e->run(e, c, &set, 1, &out, &err), -1);
+    assert_int_equal(e->run(e, &(lineup){.models = &c}, &set, 1, &out, &err), -1);
     assert_error(&err, ERROR_INTERRUPTED, "interrupted");
     assert_true(calls == 1 && !out.results);
     evaluator_free(e);

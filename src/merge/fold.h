@@ -1,0 +1,33 @@
+/* Folding: a path becomes a plain checkpoint of its architecture, which any program runs.
+ *
+ *     checkpoint *plain = fold_path(models, path, &(fold_options){.dtype = -1, .pool = pool}, err);
+ *     fold_write(plain, models, path, "folded", false, err);       // with path.yml, recipe.yml (mergekit's) and a model card
+ *     checkpoint_free(plain);
+ *
+ * Hop h's tensors become layer h's. A scale multiplies what the hop before put out last, so it goes into that hop's down_proj, weight
+ * and bias, and the first hop's into the embeddings: in f32 products, rounded once. Everything outside the layers is the first source's; a
+ * head tied to embeddings that are scaled becomes a tensor of its own, unscaled. */
+#ifndef MERGE_FOLD_H
+#define MERGE_FOLD_H
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "model/path.h"
+#include "tensor/checkpoint.h"
+
+typedef struct fold_options {
+    int dtype;                 /* of all float tensors: an enum dtype; -1: each keeps its own */
+    threads *pool;             /* borrowed; NULL: this thread */
+} fold_options;
+
+/* Whether one config can say what the models on the path do: else *err names the first field that differs, with both values.
+ * Also false where a hop's layer or tensor is missing. sources [p->n_sources]; those that no hop uses do not matter. */
+bool fold_possible(checkpoint *const *sources, const layer_path *p, error *err);
+
+/* NULL and *err on failure, also where a product is not finite; checkpoint_free it. options NULL: dtype -1, this thread. */
+checkpoint *fold_path(checkpoint *const *sources, const layer_path *p, const fold_options *options, error *err);
+
+/* Writes what fold_path gave. An OUT that is one of the sources is an error. */
+int fold_write(const checkpoint *folded, checkpoint *const *sources, const layer_path *p, const char *out, bool replace, error *err);
+
+#endif

@@ -1,0 +1,23 @@
+/* What recipes of every kind are made of: the parts of mergekit's YAML that merges and passthrough share. */
+#ifndef MERGE_RECIPE_PARTS_H
+#define MERGE_RECIPE_PARTS_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/yaml.h"
+
+/* yaml_fail with ERROR_UNSUPPORTED: what mergekit has and this program has not. */
+int recipe_unsupported(error *err, const yaml_value *at, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* NULL for a key that is absent or null. */
+const yaml_value *recipe_member(const yaml_value *map, const char *key);
+
+/* The index of v among `words` (NULL-terminated); a v of NULL leaves *index alone. */
+int recipe_one_of(const yaml_value *v, const char *const *words, int *index, error *err);
+
+int recipe_model_name(const yaml_value *map, const char *key, const char **out, error *err);   /* borrowed; never empty */
+int recipe_range(const yaml_value *source, int64_t range[2], error *err);                      /* its layer_range */
+int recipe_dtype(const yaml_value *v, int *out, error *err);                                   /* an enum dtype; NULL leaves *out alone */
+
+#endif

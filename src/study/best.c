@@ -1,0 +1,202 @@
+/* OUT/best: the winner as a model folder, and the files that make it again: recipe.yml, one more a step whose merge it stands on, and
+ * path.yml for a path. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "merge/fold.h"
+#include "merge/passthrough.h"
+#include "study/finish.h"
+
+/* A source as a recipe, so that best/ and recipe.yml belong together whoever won. */
+static recipe *recipe_of(const session *s, const contender *c)
+{
+    if (c->recipe)
+        return recipe_copy(c->recipe);
+    recipe *r = recipe_new("linear");
+    recipe_set(r, recipe_add_model(r, s->models[c->model].path), "weight", 1);
+    return r;
+}
+
+static int write_text(const session *s, const char *name, const char *text, error *err)
+{
+    char *path = file_join(s->out, name);
+    int status = text ? file_write(path, text, strlen(text), err) : 0;
+    free(path);
+    return status;
+}
+
+static char *step_recipe_name(int index)
+{
+    return memory_print("recipe-%d.yml", index + 1);
+}
+
+/* The recipes of the steps whose winners the path leads through; the path's sources become these files. */
+static int write_step_recipes(session *s, const step *st, layer_path *p, error *err)
+{
+    for (size_t i = 0; i < st->n_models; i++) {
+        int before = st->winner_of[i];
+        if (before < 0)
+            continue;
+        contender_list l = {0};
+        int status = contenders_winner(s, (size_t)before, &l, err);
+        char *name = step_recipe_name(before), *yaml = status == 0 ? recipe_yaml(l.items[0].recipe) : NULL;
+        if (status == 0)
+            status = write_text(s, name, yaml, err);
+        free(p->sources[i].model);
+        p->sources[i].model = name;
+        free(yaml);
+        contender_list_free(&l);
+        if (status != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void set_digests(const session *s, const step *st, layer_path *p)
+{
+    for (size_t i = 0; i < st->n_models; i++)
+        if (st->model[i] >= 0)
+            p->sources[i].digest = memory_text(session_digest(s, st, i));
+}
+
+/* Nothing is merged twice: what best/ was made of is in the store. */
+static bool is_written(session *s, const json_t *now, const char *file)
+{
+    error ignored;
+    json_t *before = store_get(s->store, "best", &ignored);
+    char *path = file_join(s->out, file);
+    bool same = json_equal(now, before) && file_exists(path);
+    free(path);
+    json_decref(before);
+    return same;
+}
+
+/* The candidate's memory is needed for what is written: never two at a time. */
+static void drop_candidate(session *s)
+{
+    if (!s->options->evaluator)
+        evaluator_free(s->evaluator);
+    s->evaluator = NULL;
+    merge_free(s->merger);
+    s->merger = NULL;
+    s->merger_step = NULL;
+    checkpoint_free(s->candidate);
+    s->candidate = NULL;
+}
+
+static json_t *what_is_best(const session *s, const char *kind, const char *text)
+{
+    json_t *digests = json_array();
+    for (size_t i = 0; i < s->n_models; i++)
+        json_array_append_new(digests, json_string(s->models[i].digest));
+    return json_pack("{s:s, s:o}", kind, text, "models", digests);
+}
+
+static void add_place(json_t *places, const char *what, const char *path)
+{
+    json_array_append_new(places, json_pack("{s:s, s:s}", "what", what, "path", path));
+}
+
+static int write_merge(session *s, const contender *winner, const char *best, json_t *places, error *err)
+{
+    recipe *r = recipe_of(s, winner);
+    char *yaml = recipe_yaml(r);
+    json_t *now = what_is_best(s, "recipe", yaml);
+    int status = 0;
+    if (!is_written(s, now, "best/config.json")) {
+        drop_candidate(s);
+        status = merge_to_folder(r, best, true, &(merge_options){.pool = s->pool}, err);
+        if (status == 0)
+            status = store_put(s->store, "best", now, err);
+    }
+    if (status == 0)
+        status = write_text(s, "recipe.yml", yaml, err);
+    add_place(places, "the winner, a Hugging Face folder", "best");
+    add_place(places, "its recipe, a mergekit file", "recipe.yml");
+    json_decref(now);
+    free(yaml);
+    recipe_free(r);
+    return status;
+}
+
+static int write_folded(session *s, checkpoint *const *models, const layer_path *p, const char *best, error *err)
+{
+    drop_candidate(s);
+    checkpoint *plain = fold_path(models, p, &(fold_options){.dtype = -1, .pool = s->pool}, err);
+    int status = plain ? fold_write(plain, models, p, best, true, err) : -1;
+    checkpoint_free(plain);
+    return status;
+}
+
+/* best/ of a path that no config can describe is the path itself, with its sources' digests. */
+static int write_unfolded(const char *best, const char *yaml, const error *why, error *err)
+{
+    char *file = file_join(best, "path.yml"), *text = memory_print("# No plain checkpoint: %s.\n%s", why->text, yaml);
+    progress_say("the winner cannot be folded into a plain checkpoint: %s; best/ is its path", why->text);
+    int status = file_remove_tree(best, err) == 0 && file_make_folders(best, err) == 0 ? file_write(file, text, strlen(text), err) : -1;
+    free(text);
+    free(file);
+    return status;
+}
+
+static int write_path(session *s, const contender *winner, const char *best, json_t *places, error *err)
+{
+    const step *st = winner->step;
+    layer_path *p = path_copy(winner->path);
+    int status = write_step_recipes(s, st, p, err);
+    set_digests(s, st, p);
+    error why = {0};
+    bool plain = status == 0 && fold_possible(st->models, p, &why);
+    char *yaml = path_yaml(p), *recipe_text = plain ? passthrough_yaml(p, st->models, -1) : NULL;
+    json_t *now = what_is_best(s, "path", yaml);
+    if (status == 0)
+        status = write_text(s, "path.yml", yaml, err);
+    if (status == 0 && recipe_text)
+        status = write_text(s, "recipe.yml", recipe_text, err);
+    if (status == 0 && !is_written(s, now, plain ? "best/config.json" : "best/path.yml")) {
+        status = plain ? write_folded(s, st->models, p, best, err) : write_unfolded(best, yaml, &why, err);
+        if (status == 0)
+            status = store_put(s->store, "best", now, err);
+    }
+    add_place(places, plain ? "the winner, folded into a Hugging Face folder" : "the winner, as its path (its models' configs differ)", "best");
+    add_place(places, "its path, for eval and generate without copies of the weights", "path.yml");
+    if (recipe_text)
+        add_place(places, "the same as a mergekit file", "recipe.yml");
+    for (size_t i = 0; i < st->n_models; i++)
+        if (st->winner_of[i] >= 0)
+            add_place(places, "the merge that it leads through", p->sources[i].model);
+    json_decref(now);
+    free(recipe_text);
+    free(yaml);
+    path_free(p);
+    return status;
+}
+
+/* A file of an earlier winner would be taken for this one's. */
+static int remove_stale(const session *s, error *err)
+{
+    static const char *const names[] = {"recipe.yml", "path.yml"};
+    int status = 0;
+    for (int i = 0; i < 2 && status == 0; i++) {
+        char *path = file_join(s->out, names[i]);
+        if (file_exists(path) && unlink(path) != 0)
+            status = fail_errno(err, "%s", path);
+        free(path);
+    }
+    return status;
+}
+
+int best_write(session *s, const contender *winner, json_t **places, error *err)
+{
+    char *best = file_join(s->out, "best");
+    *places = json_array();
+    int status = remove_stale(s, err);
+    if (status == 0)
+        status = winner->path ? write_path(s, winner, best, *places, err) : write_merge(s, winner, best, *places, err);
+    free(best);
+    return status;
+}

@@ -1,0 +1,37 @@
+/* A source: whatever yields a model to run. A folder or a .safetensors file (mapped), a recipe (merged in memory), a path or a passthrough recipe (its
+ * models are opened, nothing is copied), or what a study has found: STUDY.db@17 (a trial), @best, @mean, @NAME (a step's winner).
+ *
+ *     source m;
+ *     if (source_open("path.yml", pool, &m, err) != 0) ...
+ *     lineup l = source_lineup(&m);
+ *     source_close(&m);
+ */
+#ifndef STUDY_SOURCE_H
+#define STUDY_SOURCE_H
+
+#include "base/threads.h"
+#include "merge/recipe.h"
+#include "model/lineup.h"
+
+typedef struct source {
+    checkpoint **models; size_t n_models;       /* owned */
+    layer_path *path;                           /* owned; NULL: the one model as it is */
+} source;
+
+int source_open(const char *what, threads *pool, source *out, error *err);
+int source_open_path(layer_path *p, threads *pool, source *out, error *err);    /* takes p over, also where it fails */
+void source_close(source *s);
+
+static inline lineup source_lineup(const source *s)
+{
+    return (lineup){.models = s->models, .path = s->path};
+}
+
+/* As one checkpoint: a path is folded in memory. checkpoint_free it. */
+checkpoint *source_open_one(const char *what, threads *pool, error *err);
+
+/* trial.c: what a study's trial, "best", "mean" or step's winner is: *r or *p, the other NULL. The models must be those that the study was run
+ * with. A path's sources that are winners of steps before are named as sources. */
+int trial_find(const char *study_db, const char *which, recipe **r, layer_path **p, error *err);
+
+#endif
