@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "study/finish.h"
+#include "study/generation.h"
 #include "study/session.h"
 #include "text/tokenizer.h"
 
@@ -123,7 +124,11 @@ static uint64_t merge_bytes(const session *s)
         for (size_t i = 0; i < s->steps[k].n_models; i++)
             merges += s->steps[k].winner_of[i] >= 0;
     }
-    return (merges ? merges + 1 : any) * checkpoint_bytes(s->models[0].checkpoint);
+    uint64_t held = 0;
+    for (size_t k = 0; k < s->n_steps; k++)
+        if (s->steps[k].file->racing && race_bytes(s, &s->steps[k]) > held)
+            held = race_bytes(s, &s->steps[k]);
+    return held + (merges ? merges + 1 : any) * checkpoint_bytes(s->models[0].checkpoint);
 }
 
 /* Engine's memory for the largest run; a budget that is short of it gets fewer sequences at once. */
@@ -311,6 +316,19 @@ static void say_steps(const session *s)
     }
 }
 
+/* Steps that are not recorded yet are raced where the file asks for it and nothing speaks against it. */
+static void choose_racing(session *s, const costs *c)
+{
+    size_t recorded = json_array_size(json_object_get(json_object_get(s->settings, "fixed"), "steps"));
+    for (size_t k = recorded; k < s->n_steps; k++) {
+        step *st = &s->steps[k];
+        const char *why = st->file->racing ? race_objection(s, st, c->merge, question_seconds(c, 1)) : NULL;
+        st->racing = st->file->racing && !why;
+        if (why)
+            progress_say("%s: no racing: %s", st->file->name, why);
+    }
+}
+
 int estimate_run(session *s, error *err)
 {
     costs c = {0};
@@ -322,6 +340,7 @@ int estimate_run(session *s, error *err)
     int known = recall(s, &c, &finished, err);
     if (known < 0 || (known == 0 && measure(s, &c, err) != 0))
         return -1;
+    choose_racing(s, &c);
     double trials = fmax(all_trials(s) - (double)finished, 0),
            asked = (double)question_pool_asked(&s->search);
     double candidate = c.merge + question_seconds(&c, asked), search = trials * candidate;

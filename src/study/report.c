@@ -30,7 +30,7 @@ static const char head[] =
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}tr.winner td{font-weight:600}.ok{color:var(--ok)}.no{color:var(--no)}"
     "small,.soft{color:var(--soft);font-weight:400}.text,pre{white-space:pre-wrap;overflow-wrap:anywhere}pre{margin:.3rem 0 .3rem 1rem;font-size:13px}"
     "code{overflow-wrap:anywhere}details{margin:.15rem 0}dl{margin:0 0 0 1rem}dt{float:left;clear:left;margin-right:.5rem;color:var(--soft)}dd{margin:0 0 0 2rem}"
-    "svg{width:100%;height:auto;display:block}svg text{fill:var(--soft);font-size:11px}svg.interval{width:7.5rem;margin-top:.35rem}"
+    "svg:not(.clip){width:100%;height:auto;display:block}svg text{fill:var(--soft);font-size:11px}svg.interval{width:7.5rem;margin-top:.35rem}"
     ".grid{stroke:var(--line)}.line{fill:none;stroke-width:2;stroke-linejoin:round}.line.one{stroke:var(--one)}.line.two{stroke:var(--two)}"
     ".dot.one,.one-mark{fill:var(--one);color:var(--one)}.dot.two,.two-mark{fill:var(--two);color:var(--two)}.point,.point-mark{fill:var(--soft);color:var(--soft);fill-opacity:.4}"
     ".band{fill:var(--band)}.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(16rem,1fr));gap:1rem}.wide{overflow-x:auto}.broad{min-width:40rem}"

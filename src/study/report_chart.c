@@ -52,7 +52,7 @@ static void add_steps(string *page, const chart *c, const generations *g, const 
             string_print(page, "<line class=step x1=%.1f x2=%.1f y1=4 y2=%d />", left, left, c->height - FRAME_BOTTOM);
         if (right - left < STEP_NAME_ROOM)
             continue;       /* the text below the chart names it */
-        string_print(page, "<svg x=%.1f y=0 width=%.1f height=%d><text x=0 y=14>", left + 6, right - left - 8, c->top);
+        string_print(page, "<svg class=clip x=%.1f y=0 width=%.1f height=%d><text x=0 y=14>", left + 6, right - left - 8, c->top);
         report_step_name(page, settings, step[first]);
         string_puts(page, "</text></svg>");
     }

@@ -116,7 +116,7 @@ static void add_numbers(string *page, const trial *trials, size_t n, const gener
     if (numbers == 0)
         return;
     if (fold)
-        string_print(page, "<details><summary>%zu scales</summary>", numbers);
+        string_print(page, "<details><summary>%zu scale%s</summary>", numbers, numbers == 1 ? "" : "s");
     string_puts(page, "<p class=soft>The candidates' mean (its last value beside the name), and the band from their least to their greatest value.</p><div class=charts>");
     for (size_t d = 0; d < dims && drawn < MOST_CHARTS; d++) {
         if (is_binary(dimensions, d))
@@ -218,7 +218,7 @@ static void add_map(string *page, const trial *trials, size_t n, const generatio
         int y = (int)(m.slots - 1 - k) * m.row;
         const double *row = &m.share[k * m.columns];
         if (k % (m.row >= 11 ? 1 : label_every) == 0) {
-            string_print(page, "<svg x=0 y=%d width=%d height=16><text x=%d y=11 text-anchor=end>", y + m.row / 2 - 8, MAP_LEFT - 4, MAP_LEFT - 8);
+            string_print(page, "<svg class=clip x=0 y=%d width=%d height=16><text x=%d y=11 text-anchor=end>", y + m.row / 2 - 8, MAP_LEFT - 4, MAP_LEFT - 8);
             add_slot_name(page, dimensions, m.dimension[k]);
             string_puts(page, "</text></svg>");
         }

@@ -9,87 +9,13 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "study/finish.h"
+#include "study/generation.h"
 #include "study/report.h"
 #include "study/session.h"
 
 static step *current(session *s)
 {
     return &s->steps[s->at];
-}
-
-/* A path beyond its limits is not run: how far beyond ranks it below all that were. */
-static void too_long(session *s, const step *st, double excess, const question_set *sets, evaluation *out)
-{
-    *out = (evaluation){.outcome = OUTCOME_INVALID, .score = NAN,
-                        .reason = memory_print("the path has %g hops too many (max_hops is %d)", excess, st->max_hops)};
-    s->progress.asked += question_sets_count(sets, s->search.count);
-}
-
-/* Decode, merge, run, score; then what became of it is committed. */
-static int try_candidate(session *s, const trial *t, const question_set *sets, error *err)
-{
-    step *st = current(s);
-    size_t n = s->search.count;
-    evaluation e = {0};
-    double began = progress_seconds(), excess = step_decode(st, t->x);
-    if (excess > 0)
-        too_long(s, st, excess, sets, &e);
-    else if ((st->recipe ? score_recipe(s, st, st->recipe, sets, n, &e, err) : score_path(s, st, st->path, sets, n, &e, err)) != 0)
-        return -1;
-    const char **ids = memory_new(e.count, sizeof *ids), **answers = memory_new(e.count, sizeof *answers);
-    double *scores = memory_new(e.count, sizeof *scores);
-    char *names = NULL;
-    string all = {0};
-    for (size_t i = 0, set = 0, left = n ? sets[0].count : 0; i < e.count; i++, left--) {
-        while (left == 0)
-            left = sets[++set].count;
-        string_print(&all, "%s/%s", sets[set].task->name, e.results[i].question ? e.results[i].question->id : "");
-        string_add(&all, "", 1);
-        scores[i] = e.results[i].judged.score;
-        answers[i] = e.results[i].answer;
-    }
-    names = all.text;
-    for (size_t i = 0; i < e.count; i++, names += strlen(names) + 1)
-        ids[i] = names;
-    trial_outcome outcome = {.state = e.outcome == OUTCOME_COMPLETE ? "COMPLETE"
-                                      : e.outcome == OUTCOME_PRUNED ? "PRUNED"
-                                                                    : "FAIL",
-                             .value = e.score,
-                             .scores = scores,
-                             .answers = answers,
-                             .question_ids = ids,
-                             .n_scores = e.count,
-                             .reason = e.reason,
-                             .seconds = progress_seconds() - began};
-    int status = store_complete(s->store, t->id, t->fence, &outcome, err);
-    if (status == 0 && e.outcome == OUTCOME_INVALID && excess == 0)
-        progress_say("trial %lld is invalid: %s", (long long)t->number, e.reason ? e.reason : "");
-    free(all.text);
-    free(scores);
-    free(answers);
-    free(ids);
-    evaluation_free(&e);
-    return status;
-}
-
-static int run_generation(session *s, uint32_t g, error *err)
-{
-    const step *st = current(s);
-    question_set *sets = question_pool_draw(&s->search, s->seed, "questions", g, 0);
-    score_label(s, "%s generation %lld/%lld", st->file->name, (long long)g - st->first + 1, (long long)st->generations);
-    int claimed = 0;
-    do {
-        trial t = {0};
-        claimed = progress_interrupted() ? outcome_interrupted(s, err) : store_claim(s->store, g, &t, err);
-        if (claimed == 1 && t.n != st->genome->count)
-            claimed = fail(err, ERROR_FORMAT, "%s: trial %lld has %zu numbers, the genome %zu", s->db, (long long)t.number, t.n,
-                           st->genome->count);
-        if (claimed == 1 && try_candidate(s, &t, sets, err) != 0)
-            claimed = -1;
-        trial_clear(&t);
-    } while (claimed == 1);
-    question_sets_free(sets, s->search.count);
-    return claimed;
 }
 
 /* Results in candidate order, whoever finished first. */
@@ -113,9 +39,12 @@ static int tell(session *s, uint32_t g, error *err)
                           t->state);
             break;
         }
-        fates[t->candidate] = (fate){.state = whole ? FATE_COMPLETE : FATE_INVALID,
+        bool pruned = strcmp(t->state, "PRUNED") == 0;
+        fates[t->candidate] = (fate){.state = whole ? FATE_COMPLETE : pruned ? FATE_PRUNED : FATE_INVALID,
                                      .objective = t->value,
-                                     .violation = whole || !st->path ? 0 : step_decode(st, t->x),
+                                     .round = (int)t->n_scores,
+                                     .partial = t->value,
+                                     .violation = whole || pruned || !st->path ? 0 : step_decode(st, t->x),
                                      .scores = t->scores,
                                      .n_scores = t->n_scores};
         if (whole) {
@@ -185,7 +114,7 @@ static int search(session *s, int64_t *ran, error *err)
         const step *st = current(s);
         uint32_t g = generation(s);
         double began = progress_seconds();
-        if (run_generation(s, g, err) != 0 || tell(s, g, err) != 0)
+        if ((st->racing ? generation_race(s, g, err) : generation_run(s, g, err)) != 0 || tell(s, g, err) != 0)
             return -1;
         char text[32];
         progress_say("%s%sgeneration %lld/%lld: best %.4f, mean %.4f (%s)", s->n_steps > 1 ? st->file->name : "", s->n_steps > 1 ? ": " : "",

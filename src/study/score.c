@@ -114,7 +114,7 @@ static int fit_candidate(session *s, const merger *m, error *err)
 static int open_merger(session *s, const step *st, const recipe *r, error *err)
 {
     if (s->merger && s->merger_step == st && r == st->recipe)
-        return 0;
+        return s->candidate ? 0 : fit_candidate(s, s->merger, err);
     merge_free(s->merger);
     s->merger_step = NULL;
     s->merger = merge_prepare(r, st->models, &(merge_options){.pool = s->pool}, err);

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "model/config.h"
+#include "study/source.h"
 #include "text/tokenizer.h"
 
 void session_close(session *s)
@@ -123,7 +124,7 @@ static int open_model(session *s, int index, error *err)
         return 0;
     session_model *m = &s->models[s->n_models++];
     *m = (session_model){.name = memory_text(named->name), .path = memory_text(named->path), .index = index};
-    m->checkpoint = checkpoint_open(m->path, err);
+    m->checkpoint = source_open_one(m->path, s->pool, err);
     if (!m->checkpoint)
         return fail_in(err, "model '%s'", m->name);
     if (checkpoint_digest_sampled(m->checkpoint, m->digest, err) != 0)
@@ -153,7 +154,10 @@ static int open_steps(session *s, error *err)
         step *st = &s->steps[s->n_steps++];
         status = step_open(st, f, (int)k, paths, s->seed, err);
         for (size_t i = 0; i < st->n_models && status == 0; i++)
-            if (st->model[i] >= 0 && (status = open_model(s, st->model[i], err)) == 0)
+            if (st->recipe && source_is_made(paths[st->model[i]]))
+                status = fail(err, ERROR_USAGE, "model '%s' (%s) of a merge should be a model's folder; write it as one first: merganser merge or export",
+                              st->names[i], paths[st->model[i]]);
+            else if (st->model[i] >= 0 && (status = open_model(s, st->model[i], err)) == 0)
                 st->models[i] = find_model(s, st->model[i])->checkpoint;
         if (status == 0 && st->file->base_model && st->recipe->base < 0)
             progress_say("%s: method %s has no base model: '%s' is left out", f->path, st->recipe->method, st->file->base_model);
@@ -207,6 +211,7 @@ static int open_genome(session *s, step *st, error *err)
     free(layers);
     if (status != 0)
         return fail_in(err, "%s", s->file->path);
+    st->racing = settings_racing(s->settings, (size_t)st->index);
     return step_resolve_size(st, s->file, settings_population(s->settings, (size_t)st->index), err);
 }
 

@@ -70,6 +70,7 @@ int session_open_evaluator(session *s, error *err);
 json_t *settings_new(session *s, error *err);
 int settings_check(const session *s, const json_t *recorded, error *err);
 int settings_population(const json_t *settings, size_t step);     /* as recorded; 0: not */
+bool settings_racing(const json_t *settings, size_t step);
 
 /* estimate.c: times a small probe, says what the study will take, and refuses what does not fit. */
 int estimate_run(session *s, error *err);

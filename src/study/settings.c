@@ -53,18 +53,19 @@ static json_t *recipe_json(const step *st)
 static json_t *step_json(const step *st)
 {
     const genome *g = st->genome;
+    json_t *racing = json_pack("{s:b, s:b}", "asked", st->file->racing, "on", st->racing);
     json_t *optimizer_json = json_pack("{s:s, s:i, s:f}", "name", st->optimizer, "population", st->population, "sigma", st->file->sigma);
     json_t *genome_json = json_pack("{s:o}", "dimensions", dimensions_json(g));
     if (st->recipe) {
         json_object_set_new(genome_json, "layers", json_integer(g->layers));
         json_object_set_new(genome_json, "layer_groups", groups_json(g));
-        return json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", st->file->name, "space", "parameters", "recipe", recipe_json(st), "genome",
-                         genome_json, "optimizer", optimizer_json);
+        return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "name", st->file->name, "space", "parameters", "recipe", recipe_json(st), "genome",
+                         genome_json, "optimizer", optimizer_json, "racing", racing);
     }
     json_object_set_new(genome_json, "slots", json_integer(flow_slots(g)));
     json_object_set_new(genome_json, "max_hops", json_integer(st->max_hops));
-    return json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", st->file->name, "space", "data-flow", "sources", sources_json(st), "genome",
-                     genome_json, "optimizer", optimizer_json);
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "name", st->file->name, "space", "data-flow", "sources", sources_json(st), "genome",
+                     genome_json, "optimizer", optimizer_json, "racing", racing);
 }
 
 /* The part that may not change. */
@@ -111,10 +112,19 @@ static json_t *models_json(session *s, const json_t *known, error *err)
     return models;
 }
 
+static const json_t *recorded_step(const json_t *settings, size_t index)
+{
+    return json_array_get(json_object_get(json_object_get(settings, "fixed"), "steps"), index);
+}
+
 int settings_population(const json_t *settings, size_t index)
 {
-    const json_t *st = json_array_get(json_object_get(json_object_get(settings, "fixed"), "steps"), index);
-    return (int)json_integer_value(json_object_get(json_object_get(st, "optimizer"), "population"));
+    return (int)json_integer_value(json_object_get(json_object_get(recorded_step(settings, index), "optimizer"), "population"));
+}
+
+bool settings_racing(const json_t *settings, size_t index)
+{
+    return json_is_true(json_object_get(json_object_get(recorded_step(settings, index), "racing"), "on"));
 }
 
 static json_t *tasks_json(const session *s)
@@ -230,6 +240,19 @@ static void forget_forked(json_t *fixed)
     }
 }
 
+/* A study may get further steps at its end, and the models that they name. */
+static void forget_new_steps(json_t *now, const json_t *was)
+{
+    json_t *steps = json_object_get(now, "steps"), *models = json_object_get(now, "models"), *model;
+    const char *name;
+    void *next;
+    while (json_array_size(steps) > json_array_size(json_object_get(was, "steps")))
+        json_array_remove(steps, json_array_size(steps) - 1);
+    json_object_foreach_safe(models, next, name, model)
+        if (!json_object_get(json_object_get(was, "models"), name))
+            json_object_del(models, name);
+}
+
 int settings_check(const session *s, const json_t *recorded, error *err)
 {
     json_t *now = fixed_json(s, err), *was = json_deep_copy(json_object_get(recorded, "fixed"));
@@ -246,6 +269,7 @@ int settings_check(const session *s, const json_t *recorded, error *err)
             forget_forked(now);
             forget_forked(was);
         }
+        forget_new_steps(now, was);
         if (differ("", was, now, where, sizeof where, &a, &b))
             status = fail(err, ERROR_STATE, "%s is a study of something else: %s was %s, is %s now; %s", s->out, where, a, b,
                           s->options->fork

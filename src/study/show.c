@@ -90,24 +90,20 @@ static void print_rest(const char *rest, int width)
     }
 }
 
-/* The widest name, as far as there is room for it beside the numbers. */
-static int name_width(const json_t *rows)
+/* The column for names up to so wide, as far as there is room for it beside the numbers. */
+static int name_width(int widest)
 {
-    const json_t *row;
-    int widest = 8, room = terminal_width() - 2 - 2 * CELL;
-    size_t i;
-    json_array_foreach(rows, i, row) {
-        int columns = terminal_columns(member_text(row, "name"));
-        widest = columns > widest ? columns : widest;
-    }
-    return widest + 1 < room ? widest + 1 : room < 8 ? 8 : room;
+    int room = terminal_width() - 2 - 2 * CELL;
+    return widest + 1 < room ? widest + 1 : room;
 }
 
 /* What was found against what else answered the same questions: one line each. */
-static void print_pairs(const json_t *pairs, int width)
+static void print_pairs(const json_t *pairs)
 {
+    static const char title[] = "question by question, held out";
     const json_t *pair;
     size_t i, shown = 0;
+    int width = name_width((int)strlen(title));
     json_array_foreach(pairs, i, pair) {
         double difference = member_number(pair, "difference"), low = member_number(pair, "low"), high = member_number(pair, "high"),
                better = member_number(pair, "better"), worse = member_number(pair, "worse"), p = member_number(pair, "p");
@@ -115,7 +111,7 @@ static void print_pairs(const json_t *pairs, int width)
             continue;
         if (shown++ == 0) {
             print_text("", 2, 0);
-            print_text("question by question, held out", width, width - 1);
+            print_text(title, width, width - 1);
             print_text("points", CELL, 0);
             puts("solved alone  sign test");
         }
@@ -138,8 +134,13 @@ static void print_table(const json_t *table)
     static const char *const columns[] = {"search", "held_out"}, *const titles[] = {"search", "held out"};
     const json_t *rows = json_object_get(table, "rows"), *row, *note;
     const char *winner = member_text(table, "winner");
-    int width = name_width(rows);
+    int width = 8;
     size_t i;
+    json_array_foreach(rows, i, row) {
+        int wide = terminal_columns(member_text(row, "name"));
+        width = wide > width ? wide : width;
+    }
+    width = name_width(width);
     print_text("", width + 2, 0);
     for (int k = 0; k < 2; k++) {
         char title[64];
@@ -166,7 +167,7 @@ static void print_table(const json_t *table)
                "not: %lld.\n",
                (long long)json_integer_value(json_object_get(table, "wins")),
                (long long)json_integer_value(json_object_get(table, "losses")));
-    print_pairs(json_object_get(table, "pairs"), width);
+    print_pairs(json_object_get(table, "pairs"));
     json_array_foreach(json_object_get(table, "notes"), i, note)
         if (json_is_string(note)) {
             print_text(json_string_value(note), 0, 0);

@@ -38,6 +38,11 @@ static int one_model(checkpoint *c, source *out)
     return 0;
 }
 
+bool source_is_made(const char *what)
+{
+    return !file_is_folder(what) && (ends_with(what, ".yml") || ends_with(what, ".yaml") || (strstr(what, ".db@") && !file_exists(what)));
+}
+
 static checkpoint *fold_source(source *s, threads *pool, error *err)
 {
     checkpoint *c = NULL;
@@ -123,16 +128,15 @@ static int open_trial(const char *what, const char *at, int depth, threads *pool
 static int open_any(const char *what, int depth, threads *pool, source *out, error *err)
 {
     *out = (source){0};
-    const char *trial = strstr(what, ".db@");
     int status;
     if (depth > DEEPEST)
         return fail(err, ERROR_LIMIT, "%s: paths and recipes that name one another more than %d deep", what, DEEPEST);
-    if (trial && !file_exists(what))
-        status = open_trial(what, trial + 3, depth, pool, out, err);
-    else if (!file_is_folder(what) && (ends_with(what, ".yml") || ends_with(what, ".yaml")))
+    if (!source_is_made(what))
+        status = one_model(checkpoint_open(what, err), out);
+    else if (ends_with(what, ".yml") || ends_with(what, ".yaml"))
         status = open_yaml(what, depth, pool, out, err);
     else
-        status = one_model(checkpoint_open(what, err), out);
+        status = open_trial(what, strstr(what, ".db@") + 3, depth, pool, out, err);
     if (status != 0)
         source_close(out);
     return status;

@@ -27,6 +27,8 @@ static inline lineup source_lineup(const source *s)
     return (lineup){.models = s->models, .path = s->path};
 }
 
+bool source_is_made(const char *what);      /* a recipe, path or trial, as its name tells: no files of a model */
+
 /* As one checkpoint: a path is folded in memory. checkpoint_free it. */
 checkpoint *source_open_one(const char *what, threads *pool, error *err);
 

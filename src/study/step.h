@@ -29,6 +29,7 @@ typedef struct step {
     const char *optimizer;              /* the name that the file gives, or the one for this genome */
     int population;
     int64_t generations;                /* of this step: the last one's number within it + 1 */
+    bool racing;                        /* candidates are raced; as recorded, else as the file says and the estimate allows */
     int64_t first;                      /* the study's generation that is this step's first; -1: it has not begun */
 } step;
 

@@ -45,7 +45,7 @@ typedef struct trial {
     int64_t fence;
     char state[10];                 /* WAITING RUNNING COMPLETE PRUNED FAIL */
     double *x; size_t n;            /* owned */
-    double value;                   /* of COMPLETE; NaN otherwise */
+    double value;                   /* of COMPLETE, and of PRUNED so far; NaN otherwise */
     double *scores; char **answers; size_t n_scores;   /* per question; owned; answers may be NULL */
     char *reason;                   /* of FAIL; owned */
     double seconds;

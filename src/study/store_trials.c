@@ -205,6 +205,11 @@ static int read_trial(store *s, sqlite3_stmt *q, trial *out, error *err)
         if (!isfinite(out->value))
             return fail(err, ERROR_FORMAT, "%s: trial %lld is COMPLETE without a finite value", s->path, (long long)out->number);
     }
+    if (strcmp(out->state, "PRUNED") == 0) {
+        out->value = sqlite3_column_double(q, 7);
+        if (sqlite3_column_type(q, 7) == SQLITE_NULL || !isfinite(out->value))
+            return fail(err, ERROR_FORMAT, "%s: trial %lld is PRUNED without a finite value", s->path, (long long)out->number);
+    }
     out->reason = database_text(q, 8);
     out->seconds = sqlite3_column_double(q, 9);
     return 0;

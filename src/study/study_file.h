@@ -27,7 +27,7 @@ typedef struct study_step {             /* one of `search:` */
     double sigma;
     study_bound *bounds; size_t n_bounds;   /* by parameter; of a path: "scale" */
     char *start;                        /* a recipe or a path to begin from; NULL */
-    bool racing, racing_given;
+    bool racing;
     /* parameters */
     char *method, *base_model;          /* base_model: a name of models; NULL for methods without one */
     int n_groups; int (*ranges)[2]; int n_ranges;

@@ -303,7 +303,6 @@ static int read_step(study_file *f, const yaml_value *v, error *err)
     if (strcmp(space, "parameters") != 0 && strcmp(space, "data-flow") != 0)
         return yaml_fail(err, yaml_get(v, "space"), "space is '%s'; it should be parameters or data-flow", space);
     s->space = space[0] == 'p' ? SPACE_PARAMETERS : SPACE_DATA_FLOW;
-    s->racing_given = yaml_get(v, "racing") != NULL;
     if (check_keys(v, s->space, err) != 0 || study_want_text(v, "name", &s->name, err) != 0 || study_want_text(v, "start", &s->start, err) != 0 ||
         yaml_bool(yaml_get(v, "racing"), &s->racing, err) != 0 || read_optimizer(s, yaml_get(v, "optimizer"), err) != 0 ||
         read_bounds(s, yaml_get(v, "bounds"), err) != 0)

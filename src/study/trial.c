@@ -30,7 +30,7 @@ static int check_model(const finder *f, int index, const char *wanted)
     char hex[65];
     model_config config;
     const char *name = f->file->models[index].name, *path = f->paths[index];
-    checkpoint *c = checkpoint_open(path, f->err);
+    checkpoint *c = source_open_one(path, NULL, f->err);
     int status = c ? checkpoint_digest_sampled(c, hex, f->err) : -1;
     if (status == 0 && strcmp(hex, wanted) != 0)
         status = fail(f->err, ERROR_STATE, "%s: model '%s' (%s) is not the one that the study was run with", f->db, name, path);

@@ -1,8 +1,8 @@
 /* The built-in evaluator: a checkpoint, questions, the engine (or the user's command), judged answers.
  *
  * Invariants
- * 1. The tokenizer belongs to the models of which `models` is the fingerprint, plan and engine to those and the path of `path`;
- *    anything else makes them anew.
+ * 1. The tokenizer belongs to `folder`; plan and engine to the models of which `models` is the fingerprint and the path of `path`.
+ *    Anything else makes them anew.
  * 2. The prompt store belongs to the tokenizer whose digest is `digest`.
  * 3. A bad candidate is OUTCOME_INVALID with a reason; -1 leaves *out empty. */
 #include "task/evaluator.h"
@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "merge/fold.h"
 #include "task/command.h"
 #include "task/prompts.h"
 
@@ -25,6 +26,7 @@ struct builtin {
     plan *plan;
     engine *engine;
     tokenizer *tokenizer;
+    char *folder;                  /* where it came from; owned */
     char digest[65];
     prompts *prompts;
     language_model *lid;           /* opened by us; NULL while nobody needed it */
@@ -110,20 +112,28 @@ static void drop_models(struct builtin *b)
     drop_plan(b);
     tokenizer_free(b->tokenizer);
     json_decref(b->config);
+    free(b->folder);
     b->tokenizer = NULL;
     b->config = NULL;
+    b->folder = NULL;
 }
 
 /* The first model's tokenizer; the prompts stay where it is the same. */
 static int take_models(struct builtin *b, const lineup *l, uint64_t seen, error *err)
 {
     const checkpoint *first = l->models[0];
-    drop_models(b);
+    drop_plan(b);
+    json_decref(b->config);
+    b->config = NULL;
     if (!first->folder)
         return fail(err, ERROR_STATE, "%s: has no folder with a tokenizer, so no prompt can be made for it", first->name);
-    b->tokenizer = tokenizer_open(first->folder, err);
-    if (!b->tokenizer)
-        return -1;
+    if (!b->tokenizer || strcmp(b->folder, first->folder) != 0) {
+        drop_models(b);
+        b->tokenizer = tokenizer_open(first->folder, err);
+        if (!b->tokenizer)
+            return -1;
+        b->folder = memory_text(first->folder);
+    }
     char digest[65];
     tokenizer_digest(b->tokenizer, digest);
     if (strcmp(digest, b->digest) != 0)
@@ -137,7 +147,7 @@ static int take_models(struct builtin *b, const lineup *l, uint64_t seen, error 
 static int take_candidate(struct builtin *b, const lineup *l, error *err)
 {
     uint64_t models = models_fingerprint(l), path = path_fingerprint(l->path);
-    bool known = b->tokenizer && b->models == models && b->config == l->models[0]->config;
+    bool known = b->config && b->models == models && b->config == l->models[0]->config;
     if (known && b->engine && b->path == path) {
         plan_refresh(b->plan);
         return 0;
@@ -301,11 +311,16 @@ static int run_command(const question_set *set, size_t index, size_t base, const
     return status;
 }
 
-static int save_candidate(const lineup *l, const char *folder, error *err)
+/* A path is folded: a command knows model folders only. */
+static int save_candidate(const struct builtin *b, const lineup *l, const char *folder, error *err)
 {
-    if (l->path)
-        return fail(err, ERROR_UNSUPPORTED, "a task with a command takes no path");
-    return checkpoint_write(l->models[0], folder, &(checkpoint_write_options){.replace = true}, err);
+    const checkpoint_write_options options = {.replace = true};
+    if (!l->path)
+        return checkpoint_write(l->models[0], folder, &options, err);
+    checkpoint *plain = fold_path(l->models, l->path, &(fold_options){.dtype = -1, .pool = b->options.pool}, err);
+    int status = plain ? checkpoint_write(plain, folder, &options, err) : fail_in(err, "a task with a command needs a model folder");
+    checkpoint_free(plain);
+    return status;
 }
 
 static int run_commands(struct builtin *b, const lineup *c, const question_set *sets, size_t n_sets, evaluation *out,
@@ -321,7 +336,7 @@ static int run_commands(struct builtin *b, const lineup *c, const question_set *
     char *model = file_join(b->options.scratch, "candidate"), *questions = file_join(b->options.scratch, "questions.jsonl");
     int status = file_make_folders(b->options.scratch, err);
     if (status == 0)
-        status = save_candidate(c, model, err);
+        status = save_candidate(b, c, model, err);
     for (size_t s = 0, base = 0; s < n_sets && status == 0; base += sets[s++].count)
         if (sets[s].task->command)
             status = run_command(&sets[s], s, base, model, questions, out, err);
@@ -356,7 +371,7 @@ static int check_sets(const question_set *sets, size_t n_sets, size_t *count, do
 /* Weights of one model; those that a path leads through are looked at once, when they are new. */
 static int check_weights(struct builtin *b, const lineup *l, error *err)
 {
-    if (!b->options.check_finite || (l->path && b->tokenizer && b->models == models_fingerprint(l)))
+    if (!b->options.check_finite || (l->path && b->config && b->models == models_fingerprint(l)))
         return 0;
     for (size_t i = 0; i < lineup_count(l); i++)
         if (checkpoint_check_finite(l->models[i], b->options.pool, err) != 0)
