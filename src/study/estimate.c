@@ -310,9 +310,9 @@ static void say_steps(const session *s)
 {
     for (size_t k = 0; k < s->n_steps; k++) {
         const step *st = &s->steps[k];
-        progress_say("%s%s%s: %zu numbers, %lld generations of %d by %s, %zu questions each; kernels %s", s->file->name,
-                     s->n_steps > 1 ? ", " : "", s->n_steps > 1 ? st->file->name : "", st->genome->count, (long long)st->generations,
-                     st->population, st->optimizer, question_pool_asked(&s->search), s->backend->name);
+        progress_say("%s%s%s: %zu numbers by %s, %lld generations of %d, %zu questions each; kernels %s", s->file->name,
+                     s->n_steps > 1 ? ", " : "", s->n_steps > 1 ? st->file->name : "", st->genome->count, st->optimizer, (long long)st->generations,
+                     st->population, question_pool_asked(&s->search), s->backend->name);
     }
 }
 

@@ -55,15 +55,12 @@ static json_t *step_json(const step *st)
     const genome *g = st->genome;
     json_t *racing = json_pack("{s:b, s:b}", "asked", st->file->racing, "on", st->racing);
     json_t *optimizer_json = json_pack("{s:s, s:i, s:f}", "name", st->optimizer, "population", st->population, "sigma", st->file->sigma);
-    json_t *genome_json = json_pack("{s:o}", "dimensions", dimensions_json(g));
     if (st->recipe) {
-        json_object_set_new(genome_json, "layers", json_integer(g->layers));
-        json_object_set_new(genome_json, "layer_groups", groups_json(g));
+        json_t *genome_json = json_pack("{s:i, s:o, s:o}", "layers", g->layers, "layer_groups", groups_json(g), "dimensions", dimensions_json(g));
         return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "name", st->file->name, "space", "parameters", "recipe", recipe_json(st), "genome",
                          genome_json, "optimizer", optimizer_json, "racing", racing);
     }
-    json_object_set_new(genome_json, "slots", json_integer(flow_slots(g)));
-    json_object_set_new(genome_json, "max_hops", json_integer(st->max_hops));
+    json_t *genome_json = json_pack("{s:i, s:i, s:o}", "slots", flow_slots(g), "max_hops", st->max_hops, "dimensions", dimensions_json(g));
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "name", st->file->name, "space", "data-flow", "sources", sources_json(st), "genome",
                      genome_json, "optimizer", optimizer_json, "racing", racing);
 }

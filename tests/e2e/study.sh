@@ -17,7 +17,7 @@ record() { "$MERGANSER" report "$1/study.db" -o "$work/page.html" --json --quiet
 
 # Announced only: nothing is written.
 evolve "$work/study.yml" -o "$work/a" --dry-run 2> "$work/said" > /dev/null
-grep -q "4 numbers, 3 generations of 4, 8 questions each" "$work/said" || die "--dry-run says: $(cat "$work/said")"
+grep -q "4 numbers by cma-es, 3 generations of 4, 8 questions each" "$work/said" || die "--dry-run says: $(cat "$work/said")"
 grep -q "about .* a candidate" "$work/said" || die "--dry-run announces no time"
 [ ! -e "$work/a" ] || die "--dry-run wrote something"
 
