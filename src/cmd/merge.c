@@ -130,7 +130,7 @@ static void say_limits(const layer_path *p, checkpoint *const *sources)
 static int fold_sources(const merge_command *c, checkpoint *const *sources, const layer_path *p, int dtype, error *err)
 {
     checkpoint *folded = fold_path(sources, p, &(fold_options){.dtype = dtype, .pool = c->pool}, err);
-    int status = folded && say_rounding(c, sources, p, folded, err) == 0 ? fold_write(folded, sources, p, c->out, c->force, err) : -1;
+    int status = folded && say_rounding(c, sources, p, folded, err) == 0 ? fold_write(folded, sources, p, NULL, 0, c->out, c->force, err) : -1;
     checkpoint_free(folded);
     if (status == 0)
         say_limits(p, sources);

@@ -1,7 +1,7 @@
 /* Folding: a path becomes a plain checkpoint of its architecture, which any program runs.
  *
  *     checkpoint *plain = fold_path(models, path, &(fold_options){.dtype = -1, .pool = pool}, err);
- *     fold_write(plain, models, path, "folded", false, err);       // with path.yml, recipe.yml (mergekit's) and a model card
+ *     fold_write(plain, models, path, NULL, 0, "folded", false, err);       // with path.yml, recipe.yml (mergekit's) and a model card
  *     checkpoint_free(plain);
  *
  * Hop h's tensors become layer h's. A scale multiplies what the hop before put out last, so it goes into that hop's down_proj, weight
@@ -27,7 +27,8 @@ bool fold_possible(checkpoint *const *sources, const layer_path *p, error *err);
 /* NULL and *err on failure, also where a product is not finite; checkpoint_free it. options NULL: dtype -1, this thread. */
 checkpoint *fold_path(checkpoint *const *sources, const layer_path *p, const fold_options *options, error *err);
 
-/* Writes what fold_path gave. An OUT that is one of the sources is an error. */
-int fold_write(const checkpoint *folded, checkpoint *const *sources, const layer_path *p, const char *out, bool replace, error *err);
+/* Writes what fold_path gave, and further files [n_more] (recipes that the path's sources are). An OUT that is one of the sources is an error. */
+int fold_write(const checkpoint *folded, checkpoint *const *sources, const layer_path *p, const struct checkpoint_file *more, size_t n_more, const char *out,
+               bool replace, error *err);
 
 #endif

@@ -45,13 +45,20 @@ static int check_out(checkpoint *const *sources, const layer_path *p, const char
     return status;
 }
 
-int fold_write(const checkpoint *folded, checkpoint *const *sources, const layer_path *p, const char *out, bool replace, error *err)
+int fold_write(const checkpoint *folded, checkpoint *const *sources, const layer_path *p, const struct checkpoint_file *more, size_t n_more, const char *out,
+               bool replace, error *err)
 {
     if (check_out(sources, p, out, replace, err) != 0)
         return -1;
     char *yaml = path_yaml(p), *slices = passthrough_yaml(p, sources, dtype_of(folded)), *card = path_card(p, out, slices);
-    const struct checkpoint_file files[] = {{"path.yml", yaml}, {"recipe.yml", slices}, {"README.md", card}};
-    int status = checkpoint_write(folded, out, &(checkpoint_write_options){.replace = replace, .files = files, .n_files = 3}, err);
+    struct checkpoint_file *files = memory_new(n_more + 3, sizeof *files);
+    files[0] = (struct checkpoint_file){"path.yml", yaml};
+    files[1] = (struct checkpoint_file){"recipe.yml", slices};
+    files[2] = (struct checkpoint_file){"README.md", card};
+    for (size_t i = 0; i < n_more; i++)
+        files[3 + i] = more[i];
+    int status = checkpoint_write(folded, out, &(checkpoint_write_options){.replace = replace, .files = files, .n_files = n_more + 3}, err);
+    free(files);
     free(card);
     free(slices);
     free(yaml);

@@ -10,6 +10,7 @@
 #include "merge/fold.h"
 #include "merge/passthrough.h"
 #include "study/finish.h"
+#include "study/source.h"
 
 /* A source as a recipe, so that best/ and recipe.yml belong together whoever won. */
 static recipe *recipe_of(const session *s, const contender *c)
@@ -29,31 +30,14 @@ static int write_text(const session *s, const char *name, const char *text, erro
     return status;
 }
 
-static char *step_recipe_name(int index)
+/* Sources that are winners of steps before, as the study's: they become files of recipes. */
+static void name_winners(const session *s, const step *st, layer_path *p)
 {
-    return memory_print("recipe-%d.yml", index + 1);
-}
-
-/* The recipes of the steps whose winners the path leads through; the path's sources become these files. */
-static int write_step_recipes(session *s, const step *st, layer_path *p, error *err)
-{
-    for (size_t i = 0; i < st->n_models; i++) {
-        int before = st->winner_of[i];
-        if (before < 0)
-            continue;
-        contender_list l = {0};
-        int status = contenders_winner(s, (size_t)before, &l, err);
-        char *name = step_recipe_name(before), *yaml = status == 0 ? recipe_yaml(l.items[0].recipe) : NULL;
-        if (status == 0)
-            status = write_text(s, name, yaml, err);
-        free(p->sources[i].model);
-        p->sources[i].model = name;
-        free(yaml);
-        contender_list_free(&l);
-        if (status != 0)
-            return -1;
-    }
-    return 0;
+    for (size_t i = 0; i < st->n_models; i++)
+        if (st->winner_of[i] >= 0) {
+            free(p->sources[i].model);
+            p->sources[i].model = memory_print("%s@%s", s->db, st->names[i]);
+        }
 }
 
 static void set_digests(const session *s, const step *st, layer_path *p)
@@ -123,11 +107,12 @@ static int write_merge(session *s, const contender *winner, const char *best, js
     return status;
 }
 
-static int write_folded(session *s, checkpoint *const *models, const layer_path *p, const char *best, error *err)
+static int write_folded(session *s, checkpoint *const *models, const layer_path *p, const struct checkpoint_file *recipes, size_t n, const char *best,
+                        error *err)
 {
     drop_candidate(s);
     checkpoint *plain = fold_path(models, p, &(fold_options){.dtype = -1, .pool = s->pool}, err);
-    int status = plain ? fold_write(plain, models, p, best, true, err) : -1;
+    int status = plain ? fold_write(plain, models, p, recipes, n, best, true, err) : -1;
     checkpoint_free(plain);
     return status;
 }
@@ -147,8 +132,13 @@ static int write_path(session *s, const contender *winner, const char *best, jso
 {
     const step *st = winner->step;
     layer_path *p = path_copy(winner->path);
-    int status = write_step_recipes(s, st, p, err);
+    struct checkpoint_file *recipes = NULL;
+    size_t n = 0;
+    name_winners(s, st, p);
     set_digests(s, st, p);
+    int status = trial_recipes(p, &recipes, &n, err);
+    for (size_t i = 0; i < n && status == 0; i++)
+        status = write_text(s, recipes[i].name, recipes[i].text, err);
     error why = {0};
     bool plain = status == 0 && fold_possible(st->models, p, &why);
     char *yaml = path_yaml(p), *recipe_text = plain ? passthrough_yaml(p, st->models, -1) : NULL;
@@ -158,7 +148,7 @@ static int write_path(session *s, const contender *winner, const char *best, jso
     if (status == 0 && recipe_text)
         status = write_text(s, "recipe.yml", recipe_text, err);
     if (status == 0 && !is_written(s, now, plain ? "best/config.json" : "best/path.yml")) {
-        status = plain ? write_folded(s, st->models, p, best, err) : write_unfolded(best, yaml, &why, err);
+        status = plain ? write_folded(s, st->models, p, recipes, n, best, err) : write_unfolded(best, yaml, &why, err);
         if (status == 0)
             status = store_put(s->store, "best", now, err);
     }
@@ -166,9 +156,9 @@ static int write_path(session *s, const contender *winner, const char *best, jso
     add_place(places, "its path, for eval and generate without copies of the weights", "path.yml");
     if (recipe_text)
         add_place(places, "the same as a mergekit file", "recipe.yml");
-    for (size_t i = 0; i < st->n_models; i++)
-        if (st->winner_of[i] >= 0)
-            add_place(places, "the merge that it leads through", p->sources[i].model);
+    for (size_t i = 0; i < n; i++)
+        add_place(places, "the merge that it leads through", recipes[i].name);
+    trial_recipes_free(recipes, n);
     json_decref(now);
     free(recipe_text);
     free(yaml);

@@ -11,8 +11,11 @@ static int export_path(layer_path *p, const char *out, bool replace, threads *po
     source s;
     if (source_open_path(p, pool, &s, err) != 0)
         return -1;
+    struct checkpoint_file *recipes = NULL;
+    size_t n = 0;
     checkpoint *plain = fold_path(s.models, s.path, &(fold_options){.dtype = -1, .pool = pool}, err);
-    int status = plain ? fold_write(plain, s.models, s.path, out, replace, err) : -1;
+    int status = plain && trial_recipes(s.path, &recipes, &n, err) == 0 ? fold_write(plain, s.models, s.path, recipes, n, out, replace, err) : -1;
+    trial_recipes_free(recipes, n);
     checkpoint_free(plain);
     source_close(&s);
     return status;

@@ -36,4 +36,9 @@ checkpoint *source_open_one(const char *what, threads *pool, error *err);
  * with. A path's sources that are winners of steps before are named as sources. */
 int trial_find(const char *study_db, const char *which, recipe **r, layer_path **p, error *err);
 
+/* A path's sources that are merges of a study become files beside it: recipe-1.yml and so on, by the source's place. *files [*n] and their names and
+ * texts are to be freed with trial_recipes_free. */
+int trial_recipes(layer_path *p, struct checkpoint_file **files, size_t *n, error *err);
+void trial_recipes_free(struct checkpoint_file *files, size_t n);
+
 #endif

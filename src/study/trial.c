@@ -211,3 +211,50 @@ int trial_find(const char *study_db, const char *which, recipe **r, layer_path *
     close_finder(&f);
     return status;
 }
+
+static int add_recipe(path_source *from, size_t place, struct checkpoint_file *out, error *err)
+{
+    const char *at = strstr(from->model, ".db@") + 3;
+    char *db = memory_text_n(from->model, (size_t)(at - from->model));
+    recipe *r = NULL;
+    layer_path *p = NULL;
+    int status = trial_find(db, at + 1, &r, &p, err);
+    if (status == 0 && !r)
+        status = fail(err, ERROR_UNSUPPORTED, "%s: is a path; a path's source should be a merge or a folder", from->model);
+    if (status == 0) {
+        *out = (struct checkpoint_file){.name = memory_print("recipe-%zu.yml", place + 1), .text = recipe_yaml(r)};
+        free(from->model);
+        from->model = memory_text(out->name);
+    }
+    recipe_free(r);
+    path_free(p);
+    free(db);
+    return status;
+}
+
+int trial_recipes(layer_path *p, struct checkpoint_file **files, size_t *n, error *err)
+{
+    *files = memory_new(p->n_sources, sizeof **files);
+    *n = 0;
+    for (size_t i = 0; i < p->n_sources; i++) {
+        if (!source_is_made(p->sources[i].model) || !strstr(p->sources[i].model, ".db@"))
+            continue;
+        if (add_recipe(&p->sources[i], i, &(*files)[*n], err) != 0) {
+            trial_recipes_free(*files, *n);
+            *files = NULL;
+            *n = 0;
+            return -1;
+        }
+        ++*n;
+    }
+    return 0;
+}
+
+void trial_recipes_free(struct checkpoint_file *files, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free((char *)files[i].name);
+        free((char *)files[i].text);
+    }
+    free(files);
+}

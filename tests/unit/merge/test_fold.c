@@ -372,11 +372,11 @@ static void written_with_what_it_was_made_of(void **state)
     checkpoint *models[] = {checkpoint_open(source, &err)};
     layer_path *p = path_of(1, 3, (path_hop[]){{0, 0, 1}, {0, 1, 0.5}, {0, 1, 1}});
     checkpoint *c = must_fold(models, p, -1);
-    assert_int_equal(fold_write(c, models, p, source, true, &err), -1);
+    assert_int_equal(fold_write(c, models, p, NULL, 0, source, true, &err), -1);
     assert_error(&err, ERROR_USAGE, "one of the sources");
-    if (fold_write(c, models, p, out, false, &err) != 0)
+    if (fold_write(c, models, p, NULL, 0, out, false, &err) != 0)
         fail_msg("%s", err.text);
-    assert_int_equal(fold_write(c, models, p, out, false, &err), -1);
+    assert_int_equal(fold_write(c, models, p, NULL, 0, out, false, &err), -1);
     assert_error(&err, ERROR_USAGE, "exists already");
 
     char *yaml = path_yaml(p), *written = read_text(out, "path.yml"), *recipe = read_text(out, "recipe.yml"), *card = read_text(out, "README.md");
