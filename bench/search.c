@@ -8,7 +8,8 @@
  *
  * The result is what the distribution's mean, binaries rounded, gains of what there is to gain:
  * (acc(mean) - acc(start)) / (acc(best) - acc(start)), acc the expected accuracy on the pool, the mean of Phi((s - t_i) / 0.3).
- * TRIALS are the first problem's. Exits 1 when the default's median there is below 0.95. */
+ * TRIALS are the first problem's. Exits 1 when a default's median there is below 0.95: bernoulli-cma's, for binaries of which nothing else is known,
+ * or genetic's, with which a study searches paths, here without the moves that it has there. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -233,13 +234,16 @@ int main(int argc, char **argv)
     const problem large = {.layers = 192, .wrong = 40, .questions = 100, .trials = trials};
     const contender rows[] = {      /* .977 is the paper's +2 sigma; its other slots start at 0 */
         {"cma-es", 128, .977, .5}, {"cma-es", 128, .977, .023}, {"cma-es", 128, .9, .1}, {"cma-es-margin", 128, .9, .1},
-        {"sep-cma-es-margin", 128, .9, .1}, {"random", 128, .9, .1}, {standard, 128, .9, .1},
+        {"sep-cma-es-margin", 128, .9, .1}, {"random", 128, .9, .1}, {"genetic", 48, .9, .1}, {standard, 128, .9, .1},
     };
-    double median = 0;
+    double lowest = 1;
     printf("%6s %6s %9s %6s  %-18s %10s  %11s  %6s  %6s .. %6s %8s\n", "layers", "scales", "questions", "trials", "optimizer", "population",
            "starts", "median", "min", "max", "seconds");
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        median = row(&large, &rows[i], seeds);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        double median = row(&large, &rows[i], seeds);
+        if (strcmp(rows[i].name, "genetic") == 0 || strcmp(rows[i].name, standard) == 0)
+            lowest = fmin(lowest, median);
+    }
 
     const problem small[] = {
         {30, 8, 64, false, 1000}, {60, 15, 64, false, 3000}, {40, 10, 64, true, 2000}, {40, 10, 64, true, 4000},
@@ -249,5 +253,5 @@ int main(int argc, char **argv)
         for (int population = 16; population <= 64; population *= 2)
             row(&small[k], &(contender){standard, population, .9, .1}, seeds);
     }
-    return median >= SUFFICIENT ? 0 : 1;
+    return lowest >= SUFFICIENT ? 0 : 1;
 }

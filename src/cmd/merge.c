@@ -1,19 +1,15 @@
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/progress.h"
-#include "base/random.h"
 #include "cmd/options.h"
-#include "engine/engine.h"
 #include "merge/fold.h"
 #include "merge/merge.h"
 #include "merge/passthrough.h"
+#include "study/rounding.h"
 #include "study/source.h"
-
-#define COMPARED_TOKENS 64
 
 typedef struct merge_command {
     const char *file, *out;
@@ -53,72 +49,6 @@ static int merge_recipe(const merge_command *c, const yaml_value *root, error *e
 
 /* ---- paths */
 
-static int logits_of(const plan *p, const merge_command *c, const int32_t *ids, size_t n, float *out, error *err)
-{
-    engine *e = p ? engine_new(p, &(engine_options){.backend = c->backend, .pool = c->pool, .slots = 1}, err) : NULL;
-    int status = e ? engine_logits(e, ids, n, out, err) : -1;
-    engine_free(e);
-    return status;
-}
-
-static void say_difference(const float *path, const float *folded, size_t count, size_t tokens)
-{
-    double sum = 0, squares = 0, largest = 0, total = 0;
-    for (size_t i = 0; i < count; i++) {
-        double d = fabs((double)path[i] - (double)folded[i]);
-        sum += path[i];
-        squares += (double)path[i] * path[i];
-        total += d;
-        largest = d > largest ? d : largest;
-    }
-    double n = (double)count, mean = sum / n;
-    progress_say("rounding the scaled weights to 16 bits moves the logits of %zu random tokens by %.2g on average, %.2g at most; their standard deviation is %.2g",
-                 tokens, total / n, largest, sqrt(fmax(squares / n - mean * mean, 0)));
-}
-
-static bool is_scaled(const layer_path *p)
-{
-    for (size_t i = 0; i < p->n_hops; i++)
-        if (p->hops[i].scale != 1)
-            return true;
-    return false;
-}
-
-static bool has_16_bits(const checkpoint *c)
-{
-    for (size_t i = 0; i < c->count; i++)
-        if (c->items[i].tensor.dtype == DTYPE_BF16 || c->items[i].tensor.dtype == DTYPE_F16)
-            return true;
-    return false;
-}
-
-/* What a product rounded to 16 bits costs: the path as it runs, with its scales in f32, beside the folded model. */
-static int say_rounding(const merge_command *c, checkpoint *const *sources, const layer_path *p, const checkpoint *folded, error *err)
-{
-    if (!is_scaled(p) || !has_16_bits(folded))
-        return 0;
-    plan *way = plan_build_path(sources, p, err), *plain = way ? plan_build(folded, err) : NULL;
-    int status = -1;
-    float *logits = NULL;
-    if (plain) {
-        int32_t ids[COMPARED_TOKENS];
-        size_t n = plain->config.max_positions < COMPARED_TOKENS ? (size_t)plain->config.max_positions : COMPARED_TOKENS;
-        size_t count = n * (size_t)plain->config.vocab;
-        random_stream s = random_stream_for(0, "rounding", 0, 0);
-        for (size_t i = 0; i < n; i++)
-            ids[i] = (int32_t)random_below(&s, (size_t)plain->config.vocab);
-        logits = memory_try(2 * count * sizeof *logits, "logits", err);
-        if (logits && logits_of(way, c, ids, n, logits, err) == 0 && logits_of(plain, c, ids, n, logits + count, err) == 0) {
-            say_difference(logits, logits + count, count, n);
-            status = 0;
-        }
-    }
-    free(logits);
-    plan_free(plain);
-    plan_free(way);
-    return status;
-}
-
 static void say_limits(const layer_path *p, checkpoint *const *sources)
 {
     char *limits = passthrough_limits(p, sources);
@@ -130,7 +60,7 @@ static void say_limits(const layer_path *p, checkpoint *const *sources)
 static int fold_sources(const merge_command *c, checkpoint *const *sources, const layer_path *p, int dtype, error *err)
 {
     checkpoint *folded = fold_path(sources, p, &(fold_options){.dtype = dtype, .pool = c->pool}, err);
-    int status = folded && say_rounding(c, sources, p, folded, err) == 0 ? fold_write(folded, sources, p, NULL, 0, c->out, c->force, err) : -1;
+    int status = folded && rounding_say(sources, p, folded, c->backend, c->pool, err) == 0 ? fold_write(folded, sources, p, NULL, 0, c->out, c->force, err) : -1;
     checkpoint_free(folded);
     if (status == 0)
         say_limits(p, sources);

@@ -10,6 +10,7 @@
 #include "merge/fold.h"
 #include "merge/passthrough.h"
 #include "study/finish.h"
+#include "study/rounding.h"
 #include "study/source.h"
 
 /* A source as a recipe, so that best/ and recipe.yml belong together whoever won. */
@@ -112,7 +113,9 @@ static int write_folded(session *s, checkpoint *const *models, const layer_path 
 {
     drop_candidate(s);
     checkpoint *plain = fold_path(models, p, &(fold_options){.dtype = -1, .pool = s->pool}, err);
-    int status = plain ? fold_write(plain, models, p, recipes, n, best, true, err) : -1;
+    int status = plain ? rounding_say(models, p, plain, s->backend, s->pool, err) : -1;
+    if (status == 0)
+        status = fold_write(plain, models, p, recipes, n, best, true, err);
     checkpoint_free(plain);
     return status;
 }

@@ -9,6 +9,7 @@
 #include "study/finish.h"
 
 #define BEST_TRIALS 5
+#define SNAPSHOT_EVERY 10
 #define MASK_SEEDS 5
 
 contender *contender_decode(contender_list *l, const step *st, char *name, const double *x, int64_t trial_number)
@@ -38,6 +39,17 @@ static int by_value(const void *a, const void *b)
     return x->number < y->number ? -1 : 1;
 }
 
+/* The paper keeps the best of snapshots on its validation questions: here the best candidate of every tenth generation. */
+static void add_snapshots(contender_list *l, const step *st, trial *const *order, size_t n)
+{
+    for (int64_t g = SNAPSHOT_EVERY - 1; g < st->generations; g += SNAPSHOT_EVERY)
+        for (size_t i = 0; i < n; i++)
+            if (order[i]->generation == st->first + g) {
+                contender_decode(l, st, memory_print("trial %lld", (long long)order[i]->number), order[i]->x, order[i]->number);
+                break;
+            }
+}
+
 /* The mean first: where scores tie, the first wins, and a mean has less luck in it than the best of hundreds of draws. */
 int contenders_evolved(session *s, contender_list *l, error *err)
 {
@@ -56,6 +68,8 @@ int contenders_evolved(session *s, contender_list *l, error *err)
     qsort(order, complete, sizeof *order, by_value);
     for (size_t i = 0; i < complete && i < BEST_TRIALS; i++)
         contender_decode(l, st, memory_print("trial %lld", (long long)order[i]->number), order[i]->x, order[i]->number);
+    if (st->file->paper)
+        add_snapshots(l, st, order, complete);
     free(order);
     trials_free(list, n);
     return l->count ? 0 : fail(err, ERROR_STATE, "%s: no trial was completed: there is nothing to choose from", s->db);

@@ -4,6 +4,7 @@
 #include "merge/fold.h"
 #include "merge/merge.h"
 #include "study/run.h"
+#include "study/rounding.h"
 #include "study/source.h"
 
 static int export_path(layer_path *p, const char *out, bool replace, threads *pool, error *err)
@@ -14,7 +15,11 @@ static int export_path(layer_path *p, const char *out, bool replace, threads *po
     struct checkpoint_file *recipes = NULL;
     size_t n = 0;
     checkpoint *plain = fold_path(s.models, s.path, &(fold_options){.dtype = -1, .pool = pool}, err);
-    int status = plain && trial_recipes(s.path, &recipes, &n, err) == 0 ? fold_write(plain, s.models, s.path, recipes, n, out, replace, err) : -1;
+    int status = plain ? rounding_say(s.models, s.path, plain, backend_best(), pool, err) : -1;
+    if (status == 0)
+        status = trial_recipes(s.path, &recipes, &n, err);
+    if (status == 0)
+        status = fold_write(plain, s.models, s.path, recipes, n, out, replace, err);
     trial_recipes_free(recipes, n);
     checkpoint_free(plain);
     source_close(&s);

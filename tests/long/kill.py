@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A study killed (SIGKILL) at random moments and restarted each time ends as an undisturbed one: parameters, values, per-question scores and
-optimiser state, bit for bit. usage: kill.py [KILLS=20] [WORK=build/kill]     resumable: the undisturbed study and the kills so far are kept in WORK."""
+"""A study of two steps, a merge and a path through what it found, killed (SIGKILL) at random moments and restarted each time ends as an undisturbed
+one: parameters, values, per-question scores and optimiser state, bit for bit. usage: kill.py [KILLS=20] [WORK=build/kill]     resumable: the undisturbed study and the kills so far are kept in WORK."""
 import hashlib, os, random, sqlite3, subprocess, sys, time
 
 root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -8,7 +8,8 @@ os.chdir(root)
 kills = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 work = sys.argv[2] if len(sys.argv) > 2 else "build/kill"
 os.makedirs(work, exist_ok=True)
-study = open("miniature/study.yml").read().replace("population: 20, generations: 24", "population: 8, generations: 20").replace("questions: 64", "questions: 32")
+study = open("miniature/study.yml").read().replace("population: 20, generations: 24", "population: 8, generations: 12").replace("questions: 64", "questions: 32")
+study = study.replace("tasks:", "  - {space: data-flow, sources: [PS, ja], max_hops: 12, optimizer: {population: 8, generations: 12}}\ntasks:", 1)
 open(f"{work}/study.yml", "w").write(study)
 
 
