@@ -8,7 +8,6 @@
 #include "model/architecture.h"
 #include "model/plan.h"
 
-#define NESTED_PREFIX "language_model."     /* of models that also see */
 #define BLOCK ((size_t)4096)
 
 typedef struct part {
@@ -142,11 +141,6 @@ bool fold_possible(checkpoint *const *sources, const layer_path *p, error *err)
 
 /* ---- which tensors */
 
-static const char *prefix_of(const checkpoint *c)
-{
-    return checkpoint_find(c, NESTED_PREFIX "model.embed_tokens.weight") ? NESTED_PREFIX : "";
-}
-
 static bool begins_with(const char *text, const char *start)
 {
     return strncmp(text, start, strlen(start)) == 0;
@@ -155,7 +149,7 @@ static bool begins_with(const char *text, const char *start)
 /* "model.layers." of "model.layers.%d.mlp.down_proj.weight", behind the model's prefix; free() it. */
 static char *layers_of(const checkpoint *c, const architecture *a)
 {
-    return memory_print("%s%.*s", prefix_of(c), (int)(strstr(a->down, "%d") - a->down), a->down);
+    return memory_print("%s%.*s", plan_prefix(c), (int)(strstr(a->down, "%d") - a->down), a->down);
 }
 
 static void add_part(parts *list, char *name, const tensor *from, float scale)
@@ -171,7 +165,7 @@ static void add_part(parts *list, char *name, const tensor *from, float scale)
 static void add_ends(parts *list, const checkpoint *c, const model_config *config, float scale)
 {
     const architecture *a = architecture_of(config);
-    char *layers = layers_of(c, a), *embedding = memory_print("%s%s", prefix_of(c), a->embedding), *head = memory_print("%s%s", prefix_of(c), a->head);
+    char *layers = layers_of(c, a), *embedding = memory_print("%s%s", plan_prefix(c), a->embedding), *head = memory_print("%s%s", plan_prefix(c), a->head);
     for (size_t i = 0; i < c->count; i++) {
         const char *name = c->items[i].name;
         bool again = config->tied && strcmp(name, head) == 0;

@@ -136,11 +136,14 @@ static int read_config(const checkpoint *c, model_config *out, error *err)
     return status == 0 && c->folder ? config_read_generation(c->folder, out, err) : status;
 }
 
+const char *plan_prefix(const checkpoint *c)
+{
+    return checkpoint_find(c, NESTED_PREFIX "model.embed_tokens.weight") ? NESTED_PREFIX : "";
+}
+
 static builder builder_for(const checkpoint *c, error *err)
 {
-    return (builder){.checkpoint = c,
-                     .prefix = checkpoint_find(c, NESTED_PREFIX "model.embed_tokens.weight") ? NESTED_PREFIX : "",
-                     .err = err};
+    return (builder){.checkpoint = c, .prefix = plan_prefix(c), .err = err};
 }
 
 /* A hop must be a layer that is there, of a model as wide as the first. */

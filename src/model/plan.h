@@ -60,6 +60,9 @@ plan *plan_build(const checkpoint *c, error *err);
  * the same hidden size only. A layer that a model does not have, another hidden size: errors that name hop and model. */
 plan *plan_build_path(checkpoint *const *checkpoints, const layer_path *way, error *err);
 void plan_refresh(plan *p);
+
+/* What the language model's tensors are called by in front of the architecture's names: "", or "language_model." in models that also see. */
+const char *plan_prefix(const checkpoint *c);
 void plan_free(plan *p);
 
 #endif

@@ -74,7 +74,7 @@ static void add_cell(json_t *row, const char *key, const json_t *score, const qu
     free(counts);
 }
 
-/* [[source, layer, scale]], and how many layers each source has: what a picture of it needs. */
+/* [[source, layer, scale]] */
 static json_t *path_json(const contender *c)
 {
     json_t *hops = json_array();
