@@ -8,6 +8,7 @@
 
 #define HIDDEN 8
 #define MOVE_TRIES 8             /* most changes fit into the slots; one that does not is drawn again */
+#define MOST_MATRIX 1000         /* layers: a million scales */
 #define INPUTS 4                 /* from, to, t and a constant */
 
 typedef struct slot {
@@ -131,6 +132,8 @@ static int check(const flow_options *o, error *err)
         layers += o->layers[i];
     if (o->repetitions < 1 || layers * o->repetitions > PATH_MAX_HOPS)
         return fail(err, ERROR_LIMIT, "%d repetitions of %lld layers: 1 to %d slots are possible", o->repetitions, (long long)layers, PATH_MAX_HOPS);
+    if (o->scales == FLOW_MATRIX && layers > MOST_MATRIX)
+        return fail(err, ERROR_LIMIT, "a scale for each pair of %lld layers; up to %d layers are possible, or 'scales: slots'", (long long)layers, MOST_MATRIX);
     if (o->pin_ends && o->layers[0] < 2)
         return fail(err, ERROR_USAGE, "'%s' has %d layer: its first and last cannot be pinned to the ends", o->names[0], o->layers[0]);
     if (o->max_hops && o->max_hops < (o->pin_ends ? 2 : 1))
