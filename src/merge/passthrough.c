@@ -341,9 +341,9 @@ char *passthrough_yaml(const layer_path *p, checkpoint *const *sources, int dtyp
         put_slice(&s, first, 0, 0, embedding, 1);
         embedding = 1;
     }
-    for (size_t i = 0, end; i < p->n_hops; i = end, embedding = 1) {
+    for (size_t i = 0, end; i < p->n_hops; i = end) {
         end = slice_end(p, i);
-        put_slice(&s, p->sources[p->hops[i].source].model, p->hops[i].layer, p->hops[end - 1].layer + 1, embedding, down_scale(p, i));
+        put_slice(&s, p->sources[p->hops[i].source].model, p->hops[i].layer, p->hops[end - 1].layer + 1, i == 0 ? embedding : 1, down_scale(p, i));
     }
     if (p->hops[p->n_hops - 1].source != 0)
         put_slice(&s, first, 0, 0, 1, 1);

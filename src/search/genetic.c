@@ -65,9 +65,11 @@ static bool move(const optimizer *o, double *x, random_stream *s)
 {
     const genetic *e = o->state;
     bool moved = false;
-    for (double chance = e->binaries == o->n ? 1 : MOVED; e->binaries && random_uniform(s) < chance; chance /= 2) {
+    double chance = e->binaries == o->n ? 1 : MOVED;
+    while (e->binaries && random_uniform(s) < chance) {
         size_t flip = any_binary(o, s);
         moved = true;
+        chance /= 2;
         if (o->move)
             o->move(o->move_context, x, s);
         else
