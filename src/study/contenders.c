@@ -166,7 +166,7 @@ static bool possible(const step *st, const unsearched *u)
     return st && (!method_find(u->method)->needs_base || st->recipe->base >= 0);
 }
 
-/* A and B are the step's first two sources. */
+/* A is the step's first source, B each of the others. */
 static const struct stacking { const char *name; bool swap; } stackings[] = {{"layer_stack", false}, {"layer_swap", true}};
 
 size_t contenders_unsearched_count(const session *s, size_t *masks)
@@ -179,7 +179,7 @@ size_t contenders_unsearched_count(const session *s, size_t *masks)
             *masks += table[i].masks ? MASK_SEEDS : 0;
         }
     for (size_t i = 0; i < 2; i++)
-        n += wanted(s, stackings[i].name) && path_step(s);
+        n += wanted(s, stackings[i].name) && path_step(s) ? path_step(s)->n_models - 1 : 0;
     return n;
 }
 
@@ -206,22 +206,22 @@ static recipe *build(const session *s, const step *st, const unsearched *u)
 
 /* Stacking puts the last three quarters of B behind the first three of A, as people do by hand; a swap keeps A's first quarter and
  * last layer and puts B's layers between them. */
-static layer_path *stack(const session *s, const step *st, bool swap)
+static layer_path *stack(const session *s, const step *st, int other, bool swap)
 {
     layer_path *p = path_copy(st->path);
-    int layers[2];
-    for (int i = 0; i < 2; i++)
-        for (size_t k = 0; k < s->n_models; k++)
-            if (s->models[k].index == st->model[i])
-                layers[i] = s->models[k].layers;
+    int layers[2] = {0};
+    for (size_t k = 0; k < s->n_models; k++) {
+        layers[0] = s->models[k].index == st->model[0] ? s->models[k].layers : layers[0];
+        layers[1] = s->models[k].index == st->model[other] ? s->models[k].layers : layers[1];
+    }
     p->n_hops = 0;
     if (swap) {
         path_add_layers(p, 0, 0, layers[0] / 4);
-        path_add_layers(p, 1, layers[1] / 4, layers[1] - 1);
+        path_add_layers(p, other, layers[1] / 4, layers[1] - 1);
         path_add_layers(p, 0, layers[0] - 1, layers[0]);
     } else {
         path_add_layers(p, 0, 0, layers[0] - layers[0] / 4);
-        path_add_layers(p, 1, layers[1] / 4, layers[1]);
+        path_add_layers(p, other, layers[1] / 4, layers[1]);
     }
     return p;
 }
@@ -229,10 +229,11 @@ static layer_path *stack(const session *s, const step *st, bool swap)
 static void add_stackings(session *s, contender_list *l)
 {
     const step *st = path_step(s);
-    for (size_t i = 0; i < 2 && st; i++) {
-        if (!wanted(s, stackings[i].name))
+    for (size_t k = 0; st && k < 2 * (st->n_models - 1); k++) {
+        const struct stacking *kind = &stackings[k % 2];
+        if (!wanted(s, kind->name))
             continue;
-        layer_path *p = stack(s, st, stackings[i].swap);
+        layer_path *p = stack(s, st, 1 + (int)k / 2, kind->swap);
         char *text = path_text(p);
         contender *c = contender_add(l, "unsearched", memory_print("layers by hand: %s", text));
         c->step = st;

@@ -17,7 +17,7 @@
 #define MOST_NAME 24    /* columns of a name before an answer */
 
 typedef struct standing {
-    size_t trials, complete, failed, waiting;
+    size_t trials, complete, pruned, failed, waiting;
     uint32_t generations;       /* begun */
     double best;
     int64_t best_trial;
@@ -34,6 +34,7 @@ static int read_standing(store *s, standing *out, error *err)
     for (size_t i = 0; i < n; i++) {
         bool whole = strcmp(list[i].state, "COMPLETE") == 0;
         out->complete += whole;
+        out->pruned += strcmp(list[i].state, "PRUNED") == 0;
         out->failed += strcmp(list[i].state, "FAIL") == 0;
         out->waiting += strcmp(list[i].state, "WAITING") == 0 || strcmp(list[i].state, "RUNNING") == 0;
         if (list[i].generation + 1 > out->generations)
@@ -268,9 +269,9 @@ int study_print_table(const char *study_db, bool json, error *err)
            *places = optional(s, "places", &status, err), *settings = status == 0 ? store_settings(s, err) : NULL;
     status = settings ? 0 : -1;
     if (status == 0 && json) {
-        json_t *out = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:O?, s:O?, s:O?}", "study", store_study_name(s), "generations",
+        json_t *out = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:O?, s:O?, s:O?}", "study", store_study_name(s), "generations",
                                 (json_int_t)now.generations, "trials", (json_int_t)now.trials, "complete",
-                                (json_int_t)now.complete, "failed", (json_int_t)now.failed, "waiting", (json_int_t)now.waiting,
+                                (json_int_t)now.complete, "pruned", (json_int_t)now.pruned, "failed", (json_int_t)now.failed, "waiting", (json_int_t)now.waiting,
                                 "table", table, "worked", worked, "places", places);
         json_object_set_new(out, "best",
                             now.best_trial < 0 ? json_null()
@@ -280,8 +281,10 @@ int study_print_table(const char *study_db, bool json, error *err)
         json_decref(out);
     } else if (status == 0) {
         print_text(store_study_name(s), 0, 0);
-        printf(": generation %u, %zu trials complete, %zu failed, %zu waiting", now.generations, now.complete, now.failed,
-               now.waiting);
+        printf(": generation %u, %zu trials complete, ", now.generations, now.complete);
+        if (now.pruned)
+            printf("%zu pruned, ", now.pruned);
+        printf("%zu failed, %zu waiting", now.failed, now.waiting);
         if (now.best_trial >= 0)
             printf("; best search score %.4f (trial %lld)", now.best, (long long)now.best_trial);
         putchar('\n');
