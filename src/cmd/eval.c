@@ -178,6 +178,6 @@ out:
 }
 
 const command command_eval = {
-    "eval", "MODEL -t TASK.yml", "Score a model (a folder, a recipe merged in memory, a path, or STUDY.db@TRIAL) on tasks, with 95 % intervals.",
+    "eval", "MODEL -t TASK.yml", "Score a model (a folder, a recipe merged in memory, a path, or STUDY.db@N, @best, @mean, @STEP) on tasks, with 95 % intervals.",
     "  merganser eval miniature/models/ja -t recipes/tasks/mini-math-ja.yml --answers ja.jsonl\n", run,
 };

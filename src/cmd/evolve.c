@@ -9,7 +9,7 @@ static int run(const command *self, int argc, char **argv)
         {"out", 'o', OPTION_TEXT, &o.out, "OUT", "folder of the study (default: ./ and the study's name)"},
         {"dry-run", 0, OPTION_FLAG, &o.dry_run, NULL, "check everything, say time, memory and disk, and stop"},
         {"generations", 0, OPTION_INT, &o.stop_after, "N", "stop after N more generations; the same command goes on"},
-        {"baselines", 0, OPTION_TEXT, &o.baselines, "LIST", "none, or the unsearched merges to compare with (default: the study's)"},
+        {"baselines", 0, OPTION_TEXT, &o.baselines, "LIST", "none, or the unsearched merges and layers by hand to compare with (default: the study's)"},
         {"seed", 0, OPTION_INT, &o.seed, "N", "in place of the study's"},
         {"fork", 0, OPTION_TEXT, &o.fork, "OUT", "copy the study to OUT and go on there, with what may not change changed"},
         {"force", 'f', OPTION_FLAG, &o.force, NULL, "use an OUT that holds something else"},

@@ -9,7 +9,7 @@ static int run(const command *self, int argc, char **argv)
     const char *which = "best";
     bool force = false;
     const option options[] = {
-        {"trial", 't', OPTION_TEXT, &which, "N|best|mean", "which one: a trial's number, the winner (default), the distribution's mean"},
+        {"trial", 't', OPTION_TEXT, &which, "N|best|mean", "which one: a trial's number, the winner (default), the distribution's mean, or a step's name for what it found"},
         {"force", 'f', OPTION_FLAG, &force, NULL, "replace OUT where it exists"},
     };
     const char *words[2];

@@ -127,6 +127,6 @@ done:
 }
 
 const command command_generate = {
-    "generate", "MODEL", "Let a model (a folder, a recipe merged in memory, a path, or STUDY.db@TRIAL) continue a prompt.",
+    "generate", "MODEL", "Let a model (a folder, a recipe merged in memory, a path, or STUDY.db@N, @best, @mean, @STEP) continue a prompt.",
     "  merganser generate miniature/models/ja -p '3 + 4 = ' --max-new 20\n", run,
 };

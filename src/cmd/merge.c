@@ -150,6 +150,6 @@ static int run(const command *self, int argc, char **argv)
 
 const command command_merge = {
     "merge", "RECIPE.yml|PATH.yml OUT",
-    "Write a Hugging Face folder: models merged as a mergekit recipe says, or a path through layers of several models folded into one.",
+    "Write a Hugging Face folder: models merged as a mergekit recipe says, or a path through layers of several models (path.yml, or mergekit's passthrough) folded into one.",
     "  merganser merge recipes/ties.yml merged\n  merganser merge path.yml folded --dtype float32\n", run,
 };

@@ -23,6 +23,7 @@ struct flow {
     int *layers;                 /* [n_sources] owned */
     int n_sources, longest;
     enum flow_scales scales;
+    double scale_low, scale_high;
     int first_scale;             /* dimension of W[0][0], or of the network's first weight */
     int max_hops;
 };
@@ -138,7 +139,7 @@ static int check(const flow_options *o, error *err)
         return fail(err, ERROR_USAGE, "'%s' has %d layer: its first and last cannot be pinned to the ends", o->names[0], o->layers[0]);
     if (o->max_hops && o->max_hops < (o->pin_ends ? 2 : 1))
         return fail(err, ERROR_USAGE, "max_hops is %d: a path has at least %d", o->max_hops, o->pin_ends ? 2 : 1);
-    if (o->scales != FLOW_NO_SCALES && !(o->scale_low < 1 && o->scale_high > 1 && o->scale_spread > 0))
+    if (o->scales != FLOW_NO_SCALES && !(o->scale_low < 1 && o->scale_low >= -PATH_MAX_SCALE && o->scale_high > 1 && o->scale_high <= PATH_MAX_SCALE && o->scale_spread > 0))
         return fail(err, ERROR_USAGE, "scales in [%g, %g] with spread %g: they start at 1, inside the bounds", o->scale_low, o->scale_high,
                     o->scale_spread);
     return 0;
@@ -159,6 +160,8 @@ genome *flow_genome(const flow_options *o, error *err)
     }
     f->slots = memory_new((size_t)f->n_layers * (size_t)o->repetitions, sizeof *f->slots);
     f->scales = o->scales;
+    f->scale_low = o->scale_low;
+    f->scale_high = o->scale_high;
     f->max_hops = o->max_hops;
     add_slots(f, o);
     add_binaries(g, o);
@@ -186,7 +189,7 @@ static double scale_of(const flow *f, const double *x, const slot *from, const s
     case FLOW_MATRIX:
         return from ? x[f->first_scale + from->index * f->n_layers + to->index] : 1;
     case FLOW_NETWORK:
-        return network(f, x + f->first_scale, from ? from->index : -1, to->index, t);
+        return fmin(fmax(network(f, x + f->first_scale, from ? from->index : -1, to->index, t), f->scale_low), f->scale_high);
     case FLOW_NO_SCALES:
         break;
     }
@@ -323,7 +326,7 @@ void flow_move(const void *context, double *x, random_stream *s)
 {
     const genome *g = context;
     const flow *f = g->flow;
-    draft d = {.capacity = (size_t)(f->max_hops ? f->max_hops : f->n_slots)};
+    draft d = {.capacity = (size_t)(f->max_hops && f->max_hops < f->n_slots ? f->max_hops : f->n_slots)};
     d.hops = memory_new((size_t)f->n_slots, sizeof *d.hops);
     path_hop *before = memory_new((size_t)f->n_slots, sizeof *before);
     int *at = memory_new((size_t)f->n_slots, sizeof *at);

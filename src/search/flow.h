@@ -9,7 +9,7 @@
  * Scales of what comes into a layer (what a scale means: model/path.h):
  *     FLOW_SLOTS     one a slot, which means something only while the slot is on
  *     FLOW_MATRIX    the paper's W: one for each pair of layers (from, to); nothing scales the embeddings
- *     FLOW_NETWORK   a small network pi(from, to, t) with 1 + tanh-hidden-layer outputs
+ *     FLOW_NETWORK   a small network of (from, to, t): 1 + sum over its hidden units of out_h tanh(...), within the bounds
  *
  *     genome *g = flow_genome(&options, err);
  *     layer_path *p = ...;                             // with the sources, in their order

@@ -94,7 +94,7 @@ static void step_reals(const optimizer *o, double *x, random_stream *s)
 }
 
 /* The binaries before a cut come from one parent, those behind it from the other, each with the reals that need it; other reals from
- * either. */
+ * either, the more from the first the further behind the cut lies. */
 static void cross(const optimizer *o, const double *a, const double *b, double *x, random_stream *s)
 {
     const genetic *e = o->state;
@@ -168,11 +168,13 @@ static int update(optimizer *o, const ranking *ranked, error *err)
     if (ranked->flat)
         return 0;
     living *all = memory_new((size_t)o->population, sizeof *all);
-    double *x = memory_new((size_t)o->population * o->n, sizeof *x);
+    double *x = memory_new((size_t)o->population * o->n, sizeof *x), worst = HUGE_VAL;
+    for (int c = 0; c < o->population; c++)     /* pruned ones rank below it */
+        worst = ranked->complete[c] ? fmin(worst, ranked->value[c]) : worst;
     for (int r = 0; r < o->population; r++) {
         int c = (int)ranked->order[r];
         bool known = e->bred && c < e->parents;
-        double now = ranked->invalid[c] ? -HUGE_VAL : ranked->value[c];
+        double now = ranked->invalid[c] ? -HUGE_VAL : ranked->complete[c] ? ranked->value[c] : fmin(ranked->value[c], worst);
         all[c] = (living){.value = known ? (1 - NEWEST) * e->value[c] + NEWEST * now : now, .candidate = c};
     }
     qsort(all, (size_t)o->population, sizeof *all, better);

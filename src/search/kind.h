@@ -29,6 +29,7 @@ struct optimizer {
 typedef struct ranking {
     const size_t *order;            /* [population] */
     const bool *invalid;            /* [population] by candidate */
+    const bool *complete;           /* [population] by candidate: neither pruned nor invalid */
     const double *value;            /* [population] by candidate: what it scored, a pruned one so far; of an invalid one 0 */
     bool flat;                      /* no two candidates differ: nothing to learn */
 } ranking;

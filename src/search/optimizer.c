@@ -259,16 +259,18 @@ int optimizer_tell(optimizer *o, const fate *fates, error *err)
     ranked *list = memory_new(count, sizeof *list);
     size_t *order = memory_new(count, sizeof *order);
     bool *invalid = memory_new(count, sizeof *invalid);
+    bool *complete = memory_new(count, sizeof *complete);
     double *value = memory_new(count, sizeof *value);
     for (size_t i = 0; i < count; i++) {
         list[i] = (ranked){fates[i], i};
         invalid[i] = fates[i].state == FATE_INVALID;
+        complete[i] = fates[i].state == FATE_COMPLETE;
         value[i] = fates[i].state == FATE_COMPLETE ? fates[i].objective : fates[i].state == FATE_PRUNED ? fates[i].partial : 0;
     }
     qsort(list, count, sizeof *list, compare);
     for (size_t i = 0; i < count; i++)
         order[i] = list[i].index;
-    ranking r = {.order = order, .invalid = invalid, .value = value, .flat = compare_fates(&list[0].f, &list[count - 1].f) == 0};
+    ranking r = {.order = order, .invalid = invalid, .complete = complete, .value = value, .flat = compare_fates(&list[0].f, &list[count - 1].f) == 0};
     int status = o->kind->update(o, &r, err);
     if (status == 0) {
         o->generation++;
@@ -277,6 +279,7 @@ int optimizer_tell(optimizer *o, const fate *fates, error *err)
     free(list);
     free(order);
     free(invalid);
+    free(complete);
     free(value);
     return status;
 }

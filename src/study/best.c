@@ -86,6 +86,13 @@ static void add_place(json_t *places, const char *what, const char *path)
     json_array_append_new(places, json_pack("{s:s, s:s}", "what", what, "path", path));
 }
 
+/* A model that was made in memory (from a recipe, a path, a trial) is written as it is. */
+static int write_made(const session *s, const contender *winner, const char *best, json_t *places, error *err)
+{
+    add_place(places, "the winner, a Hugging Face folder", "best");
+    return checkpoint_write(s->models[winner->model].checkpoint, best, &(checkpoint_write_options){.replace = true}, err);
+}
+
 static int write_merge(session *s, const contender *winner, const char *best, json_t *places, error *err)
 {
     recipe *r = recipe_of(s, winner);
@@ -172,10 +179,11 @@ static int write_path(session *s, const contender *winner, const char *best, jso
 /* A file of an earlier winner would be taken for this one's. */
 static int remove_stale(const session *s, error *err)
 {
-    static const char *const names[] = {"recipe.yml", "path.yml"};
     int status = 0;
-    for (int i = 0; i < 2 && status == 0; i++) {
-        char *path = file_join(s->out, names[i]);
+    for (int i = -2; i < (int)s->file->n_models + (int)s->n_steps && status == 0; i++) {
+        char *name = i == -2 ? memory_text("recipe.yml") : i == -1 ? memory_text("path.yml") : memory_print("recipe-%d.yml", i + 1);
+        char *path = file_join(s->out, name);
+        free(name);
         if (file_exists(path) && unlink(path) != 0)
             status = fail_errno(err, "%s", path);
         free(path);
@@ -186,10 +194,13 @@ static int remove_stale(const session *s, error *err)
 int best_write(session *s, const contender *winner, json_t **places, error *err)
 {
     char *best = file_join(s->out, "best");
+    bool is_made = winner->model >= 0 && source_is_made(s->models[winner->model].path);
     *places = json_array();
     int status = remove_stale(s, err);
     if (status == 0)
-        status = winner->path ? write_path(s, winner, best, *places, err) : write_merge(s, winner, best, *places, err);
+        status = winner->path ? write_path(s, winner, best, *places, err)
+                 : is_made    ? write_made(s, winner, best, *places, err)
+                              : write_merge(s, winner, best, *places, err);
     free(best);
     return status;
 }

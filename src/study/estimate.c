@@ -131,6 +131,18 @@ static uint64_t merge_bytes(const session *s)
     return held + (merges ? merges + 1 : any) * checkpoint_bytes(s->models[0].checkpoint);
 }
 
+/* The longest path that may win, folded: at the end, when no candidate is in memory any more. */
+static uint64_t fold_bytes(const session *s)
+{
+    uint64_t most = 0;
+    for (size_t k = 0; k < s->n_steps; k++) {
+        uint64_t layers = (uint64_t)s->models[0].layers, hops = s->steps[k].path ? (uint64_t)s->steps[k].max_hops : 0;
+        uint64_t bytes = checkpoint_bytes(s->models[0].checkpoint) / layers * hops;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
 /* Engine's memory for the largest run; a budget that is short of it gets fewer sequences at once. */
 static int count_memory(session *s, sizes *z, error *err)
 {
@@ -159,7 +171,8 @@ static int count_memory(session *s, sizes *z, error *err)
             z->kv = rest;
         s->kv_bytes = z->kv;
     }
-    z->total = z->candidate + z->kv + OTHER_BYTES;
+    uint64_t folded = fold_bytes(s), running = z->candidate + z->kv;
+    z->total = (folded > running ? folded : running) + OTHER_BYTES;
     if (z->total <= z->available)
         return 0;
     char a[32], b[32], c[32], d[32];
@@ -180,15 +193,14 @@ static double all_trials(const session *s)
 static int count_disk(session *s, sizes *z, error *err)
 {
     const char *out = s->options->fork ? s->options->fork : s->out;
-    char *best = file_join(out, "best");
     bool command = false;
     for (size_t i = 0; i < s->tasks.count; i++)
         command = command || s->tasks.items[i]->command;
     double trials = all_trials(s);
     uint64_t candidate = checkpoint_bytes(s->models[0].checkpoint);
+    candidate = fold_bytes(s) > candidate ? fold_bytes(s) : candidate;
     z->disk =
         candidate * (command ? 2 : 1) + (uint64_t)fmin(trials * (double)(question_pool_asked(&s->search) + 8) * BYTES_A_RESULT, 1e18) + ((uint64_t)16 << 20);
-    free(best);
     if (file_free_bytes(out, &z->disk_free, err) != 0)
         return -1;
     char a[32], b[32];

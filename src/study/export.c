@@ -30,7 +30,7 @@ int study_export(const char *study_db, const char *which, const char *out, bool 
 {
     recipe *r;
     layer_path *p;
-    if (trial_find(study_db, which, &r, &p, err) != 0)
+    if (trial_find(study_db, which, 0, &r, &p, err) != 0)
         return -1;
     threads *pool = threads_new(n_threads > 0 ? n_threads : threads_available());
     int status = p ? export_path(p, out, replace, pool, err) : merge_to_folder(r, out, replace, &(merge_options){.pool = pool}, err);

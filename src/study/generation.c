@@ -10,7 +10,7 @@
 evaluation generation_too_long(const step *st, double excess)
 {
     return (evaluation){.outcome = OUTCOME_INVALID, .score = NAN,
-                        .reason = memory_print("the path has %g hops too many (max_hops is %d)", excess, st->max_hops)};
+                        .reason = memory_print("the path breaks its limits by %g hops (at least one, at most max_hops: %d)", excess, st->max_hops)};
 }
 
 int generation_commit(session *s, const trial *t, const evaluation *e, const question_set *sets, double seconds, error *err)

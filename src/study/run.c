@@ -34,9 +34,9 @@ static int tell(session *s, uint32_t g, error *err)
     for (size_t i = 0; i < n && status == 0; i++) {
         const trial *t = &list[i];
         bool whole = strcmp(t->state, "COMPLETE") == 0;
-        if (t->candidate >= n || (!whole && strcmp(t->state, "FAIL") != 0 && strcmp(t->state, "PRUNED") != 0)) {
-            status = fail(err, ERROR_FORMAT, "%s: trial %lld (candidate %u) is %s", s->db, (long long)t->number, t->candidate,
-                          t->state);
+        if (t->n != st->genome->count || t->candidate >= n || (!whole && strcmp(t->state, "FAIL") != 0 && strcmp(t->state, "PRUNED") != 0)) {
+            status = fail(err, ERROR_FORMAT, "%s: trial %lld (candidate %u) is %s with %zu numbers", s->db, (long long)t->number, t->candidate,
+                          t->state, t->n);
             break;
         }
         bool pruned = strcmp(t->state, "PRUNED") == 0;
@@ -47,7 +47,7 @@ static int tell(session *s, uint32_t g, error *err)
                                      .violation = whole || pruned || !st->path ? 0 : step_decode(st, t->x),
                                      .scores = t->scores,
                                      .n_scores = t->n_scores};
-        if (whole) {
+        if (whole || pruned) {
             complete++;
             sum += t->value;
             best = fmax(best, t->value);
@@ -150,12 +150,12 @@ static int open_optimizer(session *s, error *err)
     free(state);
     if (!s->optimizer)
         return fail_in(err, "%s", s->db);
-    if (at < s->n_steps && s->steps[at].path)
-        optimizer_set_move(s->optimizer, flow_move, s->steps[at].genome);
     if (at >= s->n_steps)
         return fail(err, ERROR_STATE, "%s: step %u has begun, %s has %zu", s->db, at + 1, s->file->path, s->n_steps);
     s->at = at;
     step *st = current(s);
+    if (st->path)
+        optimizer_set_move(s->optimizer, flow_move, st->genome);
     for (size_t k = 0; k <= at; k++)
         if (store_step_first(s->store, (uint32_t)k, &s->steps[k].first, err) != 0)
             return -1;
@@ -204,8 +204,9 @@ static int next_step(session *s, error *err)
 static int run_steps(session *s, error *err)
 {
     int64_t ran = 0;
-    if (winners_open(s, s->at, err) != 0)
-        return -1;
+    for (size_t k = 0; k <= s->at; k++)
+        if (winners_open(s, k, err) != 0)
+            return -1;
     for (;;) {
         int over = search(s, &ran, err);
         if (over != 1)

@@ -50,7 +50,7 @@ int session_open_evaluator(session *s, error *err)
     s->evaluator = s->options->evaluator;
     if (s->evaluator)
         return 0;
-    char *scratch = file_join(s->out, "scratch");
+    char *scratch = file_join(s->options->fork ? s->options->fork : s->out, "scratch");
     evaluator_options options = {.backend = s->backend,
                                  .pool = s->pool,
                                  .kv_bytes = s->kv_bytes,

@@ -124,7 +124,7 @@ static int open_model(session *s, int index, error *err)
         return 0;
     session_model *m = &s->models[s->n_models++];
     *m = (session_model){.name = memory_text(named->name), .path = memory_text(named->path), .index = index};
-    m->checkpoint = source_open_one(m->path, s->pool, err);
+    m->checkpoint = source_open_one(m->path, 0, s->pool, err);
     if (!m->checkpoint)
         return fail_in(err, "model '%s'", m->name);
     if (checkpoint_digest_sampled(m->checkpoint, m->digest, err) != 0)
@@ -235,7 +235,7 @@ static int try_start(session *s, step *st, error *err)
     double excess = step_decode(st, x);
     free(x);
     if (excess > 0)
-        return fail(err, ERROR_USAGE, "%s: step '%s' starts with a path that has %g hops too many; raise max_hops", s->file->path,
+        return fail(err, ERROR_USAGE, "%s: step '%s' starts with a path that breaks its limits by %g hops: see max_hops, start_on and pin_ends", s->file->path,
                     st->file->name, excess);
     bool known = true;
     for (size_t i = 0; i < st->n_models; i++)

@@ -45,7 +45,7 @@ typedef struct session {
     char (*winner_digests)[65];         /* [n_steps] of its recipe; owned */
     merger *merger;                     /* of the recipe that was merged last */
     const step *merger_step;            /* whose it is; NULL: none */
-    checkpoint *candidate;              /* allocated once, overwritten by every merge */
+    checkpoint *candidate;              /* overwritten by merge after merge, until a winner or a race keeps one */
 
     task_list tasks;
     question_pool search, select, held_out;     /* held_out may be empty */

@@ -55,7 +55,7 @@ static checkpoint *fold_source(source *s, threads *pool, error *err)
     return c;
 }
 
-static checkpoint *open_one(const char *what, int depth, threads *pool, error *err)
+checkpoint *source_open_one(const char *what, int depth, threads *pool, error *err)
 {
     source s = {0};
     checkpoint *c = open_any(what, depth, pool, &s, err) == 0 ? fold_source(&s, pool, err) : NULL;
@@ -82,7 +82,7 @@ static int open_path(layer_path *p, int depth, threads *pool, source *out, error
     out->models = memory_new(p->n_sources, sizeof *out->models);
     for (size_t i = 0; i < p->n_sources; i++) {
         char *where = checkpoint_locate(p->sources[i].model, p->file);
-        out->models[i] = open_one(where, depth + 1, pool, err);
+        out->models[i] = source_open_one(where, depth + 1, pool, err);
         free(where);
         out->n_models = i + 1;
         if (!out->models[i] || check_digest(out->models[i], &p->sources[i], err) != 0)
@@ -118,7 +118,7 @@ static int open_trial(const char *what, const char *at, int depth, threads *pool
     char *db = memory_text_n(what, (size_t)(at - what));
     recipe *r = NULL;
     layer_path *p = NULL;
-    int status = trial_find(db, at + 1, &r, &p, err);
+    int status = trial_find(db, at + 1, depth, &r, &p, err);
     free(db);
     if (status != 0)
         return -1;
@@ -154,9 +154,4 @@ int source_open_path(layer_path *p, threads *pool, source *out, error *err)
     if (status != 0)
         source_close(out);
     return status;
-}
-
-checkpoint *source_open_one(const char *what, threads *pool, error *err)
-{
-    return open_one(what, 0, pool, err);
 }

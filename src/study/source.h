@@ -29,12 +29,12 @@ static inline lineup source_lineup(const source *s)
 
 bool source_is_made(const char *what);      /* a recipe, path or trial, as its name tells: no files of a model */
 
-/* As one checkpoint: a path is folded in memory. checkpoint_free it. */
-checkpoint *source_open_one(const char *what, threads *pool, error *err);
+/* As one checkpoint: a path is folded in memory. depth: how many files led here, 0 for most callers. checkpoint_free it. */
+checkpoint *source_open_one(const char *what, int depth, threads *pool, error *err);
 
 /* trial.c: what a study's trial, "best", "mean" or step's winner is: *r or *p, the other NULL. The models must be those that the study was run
  * with. A path's sources that are winners of steps before are named as sources. */
-int trial_find(const char *study_db, const char *which, recipe **r, layer_path **p, error *err);
+int trial_find(const char *study_db, const char *which, int depth, recipe **r, layer_path **p, error *err);
 
 /* A path's sources that are merges of a study become files beside it: recipe-1.yml and so on, by the source's place. *files [*n] and their names and
  * texts are to be freed with trial_recipes_free. */

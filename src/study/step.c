@@ -168,6 +168,21 @@ static genome *path_genome(step *st, const int *layers, error *err)
     return flow_genome(&options, err);
 }
 
+/* A path's sources become those of the step, by their names. */
+static int name_sources(const step *st, layer_path *known, error *err)
+{
+    for (size_t i = 0; i < known->n_hops; i++) {
+        const char *name = known->sources[known->hops[i].source].name;
+        size_t k = 0;
+        while (k < st->n_models && strcmp(st->names[k], name) != 0)
+            k++;
+        if (k == st->n_models)
+            return fail(err, ERROR_USAGE, "hop %zu is a layer of '%s', which is not a source of the step", i, name);
+        known->hops[i].source = (int)k;
+    }
+    return 0;
+}
+
 int step_take_start(step *st, error *err)
 {
     genome *g = st->genome;
@@ -177,7 +192,7 @@ int step_take_start(step *st, error *err)
     int status = -1;
     if (step_is_path(st)) {
         layer_path *known = path_read(st->file->start, err);
-        status = known ? flow_encode(g, known, x, err) : -1;
+        status = known && name_sources(st, known, err) == 0 ? flow_encode(g, known, x, err) : -1;
         path_free(known);
         for (size_t i = 0; i < g->count; i++)
             if (g->dimensions[i].binary)

@@ -1,7 +1,7 @@
 /* A step of a study's search, opened: its models, its genome, and what turns a vector into something that runs.
  *
- *     step_open(st, file_step, names, ...)            // what can be known before the search
- *     step_decode(st, x, &violation)                  // st->recipe or st->path is now what x means
+ *     step_open(&st, file, k, paths, seed, err);      // names, sources, recipe or path; then step_open_genome
+ *     double excess = step_decode(&st, x);            // st.recipe or st.path is now what x means
  */
 #ifndef STUDY_STEP_H
 #define STUDY_STEP_H

@@ -79,7 +79,7 @@ static int add_trial(store *s, uint32_t generation, size_t candidate, const doub
     return put_attribute(s, *id, "candidate", json_integer((json_int_t)candidate), err);
 }
 
-/* Generations begin in order, once each, when all trials of the one before are finished. */
+/* Generations begin in order, once each, when all trials of the step so far are finished; a step before may have been cut short. */
 static int check_move(store *s, uint32_t step, uint32_t generation, error *err)
 {
     int64_t newest = -1, open = 0, last = 0;
@@ -94,8 +94,9 @@ static int check_move(store *s, uint32_t step, uint32_t generation, error *err)
     if (last > step)
         return fail(err, ERROR_STATE, "%s: step %lld has begun, and step %u is over", s->path, (long long)last, step);
     if (database_int(s, &open, NULL, err,
-                     "SELECT count(*) FROM mg_trials JOIN trials USING (trial_id) WHERE state IN ('WAITING', 'RUNNING')",
-                     "") != 0)
+                     "SELECT count(*) FROM mg_trials JOIN trials USING (trial_id) JOIN mg_generations USING (generation) "
+                     "WHERE step = ? AND state IN ('WAITING', 'RUNNING')",
+                     "i", (int64_t)step) != 0)
         return -1;
     return open == 0 ? 0
                      : fail(err, ERROR_STATE, "%s: %lld trials of generation %lld are not finished", s->path, (long long)open,

@@ -288,6 +288,8 @@ static int read_name(study_file *f, study_step *s, const yaml_value *v, error *e
     }
     if (study_file_model(f, s->name) >= 0 || study_file_step(f, s->name) != (int)(s - f->steps))
         return yaml_fail(err, yaml_get(v, "name"), "the name '%s' is a model's or another step's", s->name);
+    if (strcmp(s->name, "best") == 0 || strcmp(s->name, "mean") == 0 || strspn(s->name, "0123456789") == strlen(s->name))
+        return yaml_fail(err, yaml_get(v, "name"), "the name '%s' means a trial: give the step another", s->name);
     if (strlen(s->name) > 40)
         return yaml_fail(err, yaml_get(v, "name"), "the name '%.50s' is longer than 40 bytes", s->name);
     return 0;

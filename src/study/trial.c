@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "merge/method.h"
 #include "model/config.h"
 #include "study/source.h"
 #include "study/step.h"
@@ -16,6 +17,7 @@ typedef struct finder {
     const char **paths;         /* [file->n_models] where the study last saw its models; NULL: no step names it */
     int *layers;                /* [file->n_models] */
     uint64_t seed;
+    int depth;                  /* files that led here */
     error *err;
 } finder;
 
@@ -30,7 +32,7 @@ static int check_model(const finder *f, int index, const char *wanted)
     char hex[65];
     model_config config;
     const char *name = f->file->models[index].name, *path = f->paths[index];
-    checkpoint *c = source_open_one(path, NULL, f->err);
+    checkpoint *c = source_open_one(path, f->depth + 1, NULL, f->err);
     int status = c ? checkpoint_digest_sampled(c, hex, f->err) : -1;
     if (status == 0 && strcmp(hex, wanted) != 0)
         status = fail(f->err, ERROR_STATE, "%s: model '%s' (%s) is not the one that the study was run with", f->db, name, path);
@@ -92,8 +94,9 @@ static int decode(const finder *f, int64_t index, const double *x, size_t n, rec
     int *layers = memory_new(st.n_models, sizeof *layers);
     for (size_t i = 0; i < st.n_models; i++) {
         const study_step *before = st.winner_of[i] >= 0 ? &f->file->steps[st.winner_of[i]] : NULL;
-        int model = before ? study_file_model(f->file, before->base_model ? before->base_model : before->sources[0]) : st.model[i];
-        layers[i] = f->layers[model];
+        const method *m = before ? method_find(before->method) : NULL;
+        int model = before ? study_file_model(f->file, m && m->needs_base ? before->base_model : before->sources[0]) : st.model[i];
+        layers[i] = model >= 0 ? f->layers[model] : 0;
     }
     if (status == 0)
         status = step_open_genome(&st, layers, f->err);
@@ -197,9 +200,9 @@ static int find_number(const finder *f, const char *which, recipe **r, layer_pat
     return status;
 }
 
-int trial_find(const char *study_db, const char *which, recipe **r, layer_path **p, error *err)
+int trial_find(const char *study_db, const char *which, int depth, recipe **r, layer_path **p, error *err)
 {
-    finder f = {.db = study_db, .err = err};
+    finder f = {.db = study_db, .depth = depth, .err = err};
     *r = NULL;
     *p = NULL;
     int status = open_finder(&f), index = status == 0 ? study_file_step(f.file, which) : -1;
@@ -218,7 +221,7 @@ static int add_recipe(path_source *from, size_t place, struct checkpoint_file *o
     char *db = memory_text_n(from->model, (size_t)(at - from->model));
     recipe *r = NULL;
     layer_path *p = NULL;
-    int status = trial_find(db, at + 1, &r, &p, err);
+    int status = trial_find(db, at + 1, 0, &r, &p, err);
     if (status == 0 && !r)
         status = fail(err, ERROR_UNSUPPORTED, "%s: is a path; a path's source should be a merge or a folder", from->model);
     if (status == 0) {

@@ -209,11 +209,30 @@ static void test_moves(void **state)
     genome_free(g);
 }
 
+/* More hops may be allowed than there are slots. */
+static void test_moves_in_few_slots(void **state)
+{
+    (void)state;
+    flow_options o = options(1, 1, FLOW_NO_SCALES);
+    o.max_hops = 100;
+    genome *g = flow_of(o);
+    layer_path *p = sources(1);
+    double x[2] = {1, 1};
+    random_stream s = random_stream_for(2, "moves", 0, 0);
+    assert_int_equal(g->count, 2);
+    for (int k = 0; k < 500; k++) {
+        flow_move(g, x, &s);
+        assert_true(flow_decode(g, x, p) == 0 && p->n_hops >= 2 && p->n_hops <= 4);
+    }
+    path_free(p);
+    genome_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_start),  cmocka_unit_test(test_decodes_in_order_of_slots), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_matrix_and_network), cmocka_unit_test(test_encodes_what_it_decodes), cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_matrix_and_network), cmocka_unit_test(test_encodes_what_it_decodes), cmocka_unit_test(test_moves), cmocka_unit_test(test_moves_in_few_slots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,7 +88,8 @@ static void a_path_stands_on_a_merge(void **state)
     f.self.context = &f;
     write_path_study("steps.yml", "base: " MODELS "base, ja: " MODELS "ja, math: " MODELS "math-b",
                      "- {method: task_arithmetic, base_model: base, sources: [ja, math], optimizer: {population: 4, generations: 2}}\n"
-                     "- {space: data-flow, sources: [best, math], max_hops: 12, optimizer: {population: 16, generations: 15}}\n");
+                     "- {space: data-flow, sources: [best, math], max_hops: 12, optimizer: {population: 16, generations: 15}}\n"
+                     "- {space: data-flow, sources: [ja, base], racing: true, optimizer: {population: 8, generations: 1}}\n");
     must(run_study("steps.yml", out, &f.self));
     assert_true(there(out, "best/config.json") && there(out, "best/path.yml") && there(out, "best/recipe-1.yml") && there(out, "recipe-1.yml") &&
                 there(out, "recipe.yml") && there(out, "path.yml") && there(out, "report.html"));

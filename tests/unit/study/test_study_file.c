@@ -146,6 +146,8 @@ static void mistakes_are_named(void **state)
         {MODELS TASKS FLOW("start_on: 2"), "probabilities", ERROR_FORMAT},
         {MODELS TASKS FLOW("bounds: {weight: {low: 0}}"), "bounds of 'scale' only", ERROR_FORMAT},
         {MODELS TASKS FLOW("name: ja"), "a model's or another step's", ERROR_FORMAT},
+        {MODELS TASKS FLOW("name: mean"), "means a trial", ERROR_FORMAT},
+        {MODELS TASKS FLOW("name: 17"), "means a trial", ERROR_FORMAT},
         {MODELS TASKS "search: [{method: ties, name: x, optimizer: {trials: 9}}, {method: ties, sources: [x], optimizer: {trials: 9}}]\n",
          "only a data-flow step", ERROR_FORMAT},
         {MODELS TASKS "search: [{space: data-flow, optimizer: {trials: 9}}, {space: data-flow, sources: [best], optimizer: {trials: 9}}]\n",
