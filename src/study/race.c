@@ -1,4 +1,4 @@
-/* Racing (docs: a paired sign test against the median candidate on common questions saves a sixth of them at 64 questions).
+/* Racing (docs/measurements.md: a paired sign test against the median candidate on common questions saves a sixth of them at 64 questions).
  *
  * Invariants
  * 1. Decisions fall between blocks only, from scores that are the same on any number of threads.

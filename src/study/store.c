@@ -152,7 +152,8 @@ static int check_versions(store *s, error *err)
         status = database_int(s, &format, NULL, err, "SELECT format FROM mg_study", "");
     if (status == 0 && format != STORE_FORMAT)
         status =
-            fail(err, ERROR_UNSUPPORTED, "%s: has format %lld, this program reads %d", s->path, (long long)format, STORE_FORMAT);
+            fail(err, ERROR_UNSUPPORTED, "%s: has format %lld, this program reads %d: read it with the version that wrote it, or begin anew with another -o OUT",
+                 s->path, (long long)format, STORE_FORMAT);
     return status;
 }
 
