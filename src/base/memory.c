@@ -46,6 +46,12 @@ char *memory_print(const char *format, ...)
     return must(n < 0 ? NULL : text);
 }
 
+bool text_ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
 void *memory_try(size_t bytes, const char *what, error *err)
 {
     void *p = NULL;

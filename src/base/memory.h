@@ -4,6 +4,7 @@
 #define BASE_MEMORY_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -13,6 +14,7 @@ void *memory_new(size_t n, size_t size);
 void *memory_grow(void *p, size_t n, size_t size);
 char *memory_text(const char *text);                 /* strdup; NULL stays NULL */
 char *memory_text_n(const char *text, size_t n);     /* strndup */
+bool text_ends_with(const char *text, const char *end);
 char *memory_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* 64-byte aligned, uninitialised; NULL and *err set when there is none. `what` names it. free() it. */

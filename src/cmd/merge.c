@@ -5,10 +5,9 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "cmd/options.h"
-#include "merge/fold.h"
 #include "merge/merge.h"
 #include "merge/passthrough.h"
-#include "study/rounding.h"
+#include "study/fold_folder.h"
 #include "study/source.h"
 
 typedef struct merge_command {
@@ -59,9 +58,7 @@ static void say_limits(const layer_path *p, checkpoint *const *sources)
 
 static int fold_sources(const merge_command *c, checkpoint *const *sources, const layer_path *p, int dtype, error *err)
 {
-    checkpoint *folded = fold_path(sources, p, &(fold_options){.dtype = dtype, .pool = c->pool}, err);
-    int status = folded && rounding_say(sources, p, folded, c->backend, c->pool, err) == 0 ? fold_write(folded, sources, p, NULL, 0, c->out, c->force, err) : -1;
-    checkpoint_free(folded);
+    int status = fold_folder(sources, p, &(fold_options){.dtype = dtype, .pool = c->pool}, c->backend, NULL, 0, c->out, c->force, err);
     if (status == 0)
         say_limits(p, sources);
     double seconds = progress_seconds() - c->began;
@@ -100,8 +97,8 @@ static int merge_file(const merge_command *c, error *err)
     if (!root)
         return -1;
     int status = -1, dtype = -1;
-    if (path_is_yaml(root) || passthrough_is_yaml(root)) {
-        layer_path *p = path_is_yaml(root) ? path_from_yaml(root, c->file, err) : passthrough_path(root, c->file, &dtype, err);
+    if (passthrough_or_path(root)) {
+        layer_path *p = passthrough_or_path_read(root, c->file, &dtype, err);
         status = p ? merge_path(c, p, dtype, err) : -1;
     } else {
         status = merge_recipe(c, root, err);

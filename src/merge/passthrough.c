@@ -248,6 +248,20 @@ layer_path *passthrough_path(const yaml_value *root, const char *file, int *dtyp
     return NULL;
 }
 
+bool passthrough_or_path(const yaml_value *root)
+{
+    return path_is_yaml(root) || passthrough_is_yaml(root);
+}
+
+layer_path *passthrough_or_path_read(const yaml_value *root, const char *file, int *dtype, error *err)
+{
+    if (!path_is_yaml(root))
+        return passthrough_path(root, file, dtype, err);
+    if (dtype)
+        *dtype = -1;
+    return path_from_yaml(root, file, err);
+}
+
 /* ---- writing */
 
 /* What hop i's down_proj is multiplied by. */

@@ -22,6 +22,10 @@ bool passthrough_is_yaml(const yaml_value *root);   /* merge_method: passthrough
  * slice of another model than the first) is an error with its place. Sources are named after their folders. */
 layer_path *passthrough_path(const yaml_value *root, const char *file, int *dtype, error *err);
 
+/* The same of a document in either form, path.yml's or mergekit's. */
+bool passthrough_or_path(const yaml_value *root);
+layer_path *passthrough_or_path_read(const yaml_value *root, const char *file, int *dtype, error *err);
+
 /* For mergekit 0.1.5 to make the same tensors as fold_path; free() it. What it would not make the same stands there as a comment, where
  * sources [p->n_sources] are given (may be NULL). */
 char *passthrough_yaml(const layer_path *p, checkpoint *const *sources, int dtype);

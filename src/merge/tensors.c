@@ -5,21 +5,15 @@
 
 static const char HEAD[] = "lm_head.weight";
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 bool tensors_is_table(const char *name)
 {
-    return ends_with(name, "rotary_emb.inv_freq") || ends_with(name, "attn.masked_bias");
+    return text_ends_with(name, "rotary_emb.inv_freq") || text_ends_with(name, "attn.masked_bias");
 }
 
 static bool is_vocabulary(const char *name)
 {
-    return ends_with(name, "embed_tokens.weight") || ends_with(name, HEAD) || ends_with(name, "wte.weight") || ends_with(name, "embed_in.weight") ||
-           ends_with(name, "embed_out.weight");
+    return text_ends_with(name, "embed_tokens.weight") || text_ends_with(name, HEAD) || text_ends_with(name, "wte.weight") || text_ends_with(name, "embed_in.weight") ||
+           text_ends_with(name, "embed_out.weight");
 }
 
 /* The number behind ".layers." or ".h.", -1 outside the layers. */
@@ -47,7 +41,7 @@ static const json_t *tied(const checkpoint *c)
 static const tensor *find_embedding(const checkpoint *c, const char **name)
 {
     for (size_t i = 0; i < c->count; i++)
-        if (ends_with(c->items[i].name, "embed_tokens.weight")) {
+        if (text_ends_with(c->items[i].name, "embed_tokens.weight")) {
             *name = c->items[i].name;
             return &c->items[i].tensor;
         }
@@ -74,7 +68,7 @@ static const tensor *find_source(const checkpoint *c, const char *name, const ch
 {
     const tensor *t = checkpoint_find(c, name);
     *read_as = name;
-    return t || !ends_with(name, HEAD) || json_is_false(tied(c)) ? t : find_embedding(c, read_as);
+    return t || !text_ends_with(name, HEAD) || json_is_false(tied(c)) ? t : find_embedding(c, read_as);
 }
 
 static enum dtype promote(enum dtype a, enum dtype b)
@@ -207,7 +201,7 @@ int tensors_plan(const recipe *r, checkpoint *const *models, tensor_plan *out, e
     for (size_t i = 0; i < n && status == 0; i++) {
         if ((i && strcmp(names[i], names[i - 1]) == 0) || (drop_head && strcmp(names[i], HEAD) == 0))
             continue;
-        out->has_head |= ends_with(names[i], HEAD);
+        out->has_head |= text_ends_with(names[i], HEAD);
         status = plan_tensor(r, models, names[i], &out->items[out->count++], out, err);
         int64_t layer = layer_of(names[i]);
         out->layers = layer + 1 > out->layers ? layer + 1 : out->layers;

@@ -61,7 +61,7 @@ layer_path *path_copy(const layer_path *p)
 
 /* ---- reading */
 
-static int source_find(const layer_path *p, const char *name)
+int path_find_source(const layer_path *p, const char *name)
 {
     for (size_t i = 0; i < p->n_sources; i++)
         if (strcmp(p->sources[i].name, name) == 0)
@@ -72,7 +72,7 @@ static int source_find(const layer_path *p, const char *name)
 /* The index of the source that `v` names, or -1 and an error with the nearest name. */
 static int want_source(const layer_path *p, const yaml_value *v, const char *name, error *err)
 {
-    int index = source_find(p, name);
+    int index = path_find_source(p, name);
     if (index >= 0)
         return index;
     const char **names = memory_new(p->n_sources + 1, sizeof *names);

@@ -45,6 +45,7 @@ layer_path *path_new(void);
 void path_free(layer_path *p);
 layer_path *path_copy(const layer_path *p);
 int path_add_source(layer_path *p, const char *name, const char *model);      /* returns its index */
+int path_find_source(const layer_path *p, const char *name);             /* -1: none */
 void path_add_hop(layer_path *p, int source, int layer, double scale);
 void path_add_layers(layer_path *p, int source, int first, int end);          /* [first, end) with scale 1 */
 

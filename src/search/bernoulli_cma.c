@@ -110,7 +110,7 @@ static int sample(optimizer *o, error *err)
             if (is_binary(o, i))
                 continue;
             double z = random_normal(&steps);
-            y[i] = o->needs[i] < 0 || x[o->needs[i]] == 1 ? sqrt(e->C[i]) * z : 0;
+            y[i] = is_active(o, x, i) ? sqrt(e->C[i]) * z : 0;
             x[i] = clamp((e->mean[i] + e->sigma * y[i]) * o->spread[i], o->low[i], o->high[i]);
             if (!isfinite(x[i]))
                 return fail(err, ERROR_NOT_FINITE, "%s: generation %u, candidate %d, dimension %zu is %g: the search has run away "
@@ -118,11 +118,6 @@ static int sample(optimizer *o, error *err)
         }
     }
     return 0;
-}
-
-static bool is_active(const optimizer *o, size_t candidate, size_t i)
-{
-    return o->needs[i] < 0 || o->x[candidate * o->n + (size_t)o->needs[i]] == 1;
 }
 
 static void move_binary(optimizer *o, const ranking *ranked, size_t i)
@@ -146,7 +141,7 @@ static void scale_weights(const optimizer *o, const ranking *ranked, double *w)
         size_t c = ranked->order[r];
         double length2 = 0, active = 0;
         for (size_t i = 0; i < o->n && e->k.w[r] < 0; i++)
-            if (!is_binary(o, i) && is_active(o, c, i)) {
+            if (!is_binary(o, i) && is_active(o, o->x + c * o->n, i)) {
                 length2 += e->y[c * o->n + i] * e->y[c * o->n + i] / e->C[i];
                 active++;
             }
@@ -162,7 +157,7 @@ static double move_real(optimizer *o, const ranking *ranked, size_t i)
     double step = 0, squares = 0;
     for (int r = 0; r < e->k.mu; r++) {
         size_t c = ranked->order[r];
-        if (!is_active(o, c, i))
+        if (!is_active(o, o->x + c * o->n, i))
             continue;
         squares += e->k.w[r] * e->k.w[r];
         step += e->k.w[r] * e->y[c * o->n + i];
@@ -202,7 +197,7 @@ static void adapt_variance(optimizer *o, const ranking *ranked, size_t i, double
         e->pc[i] = (1 - e->k.cc) * e->pc[i] + h * sqrt(e->k.cc * (2 - e->k.cc)) * step;
     for (int r = 0; r < o->population; r++) {
         size_t c = ranked->order[r];
-        if (!is_active(o, c, i))
+        if (!is_active(o, o->x + c * o->n, i))
             continue;
         sum_w += e->k.w[r];
         sum += w[r] * e->y[c * o->n + i] * e->y[c * o->n + i];

@@ -26,11 +26,6 @@ typedef struct genetic {
     uint32_t bred;          /* 0: no generation has told anything yet, all were drawn around the start */
 } genetic;
 
-static bool is_active(const optimizer *o, const double *x, size_t i)
-{
-    return o->needs[i] < 0 || x[o->needs[i]] == 1;
-}
-
 static double draw_real(const optimizer *o, double around, size_t i, random_stream *s)
 {
     return clamp(around + o->sigma0 * o->spread[i] * random_normal(s), o->low[i], o->high[i]);

@@ -39,6 +39,12 @@ static inline bool is_binary(const optimizer *o, size_t i)
     return o->kinds[i] == VARIABLE_BINARY;
 }
 
+/* Whether a real one means something in candidate x. */
+static inline bool is_active(const optimizer *o, const double *x, size_t i)
+{
+    return o->needs[i] < 0 || x[o->needs[i]] == 1;
+}
+
 static inline double clamp(double x, double low, double high)
 {
     return x < low ? low : x > high ? high : x;

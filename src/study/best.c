@@ -7,10 +7,9 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
-#include "merge/fold.h"
 #include "merge/passthrough.h"
 #include "study/finish.h"
-#include "study/rounding.h"
+#include "study/fold_folder.h"
 #include "study/source.h"
 
 /* A source as a recipe, so that best/ and recipe.yml belong together whoever won. */
@@ -29,16 +28,6 @@ static int write_text(const session *s, const char *name, const char *text, erro
     int status = text ? file_write(path, text, strlen(text), err) : 0;
     free(path);
     return status;
-}
-
-/* Sources that are winners of steps before, as the study's: they become files of recipes. */
-static void name_winners(const session *s, const step *st, layer_path *p)
-{
-    for (size_t i = 0; i < st->n_models; i++)
-        if (st->winner_of[i] >= 0) {
-            free(p->sources[i].model);
-            p->sources[i].model = memory_print("%s@%s", s->db, st->names[i]);
-        }
 }
 
 static void set_digests(const session *s, const step *st, layer_path *p)
@@ -66,9 +55,7 @@ static void drop_candidate(session *s)
     if (!s->options->evaluator)
         evaluator_free(s->evaluator);
     s->evaluator = NULL;
-    merge_free(s->merger);
-    s->merger = NULL;
-    s->merger_step = NULL;
+    score_drop_merger(s);
     checkpoint_free(s->candidate);
     s->candidate = NULL;
 }
@@ -119,12 +106,7 @@ static int write_folded(session *s, checkpoint *const *models, const layer_path 
                         error *err)
 {
     drop_candidate(s);
-    checkpoint *plain = fold_path(models, p, &(fold_options){.dtype = -1, .pool = s->pool}, err);
-    int status = plain ? rounding_say(models, p, plain, s->backend, s->pool, err) : -1;
-    if (status == 0)
-        status = fold_write(plain, models, p, recipes, n, best, true, err);
-    checkpoint_free(plain);
-    return status;
+    return fold_folder(models, p, &(fold_options){.dtype = -1, .pool = s->pool}, s->backend, recipes, n, best, true, err);
 }
 
 /* best/ of a path that no config can describe is the path itself, with its sources' digests. */
@@ -144,7 +126,7 @@ static int write_path(session *s, const contender *winner, const char *best, jso
     layer_path *p = path_copy(winner->path);
     struct checkpoint_file *recipes = NULL;
     size_t n = 0;
-    name_winners(s, st, p);
+    step_name_winners(st, s->db, p);     /* which become files of recipes */
     set_digests(s, st, p);
     int status = trial_recipes(p, &recipes, &n, err);
     for (size_t i = 0; i < n && status == 0; i++)

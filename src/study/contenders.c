@@ -16,7 +16,7 @@ contender *contender_decode(contender_list *l, const step *st, char *name, const
 {
     layer_path *p = st->path ? path_copy(st->path) : NULL;
     recipe *r = st->recipe ? recipe_copy(st->recipe) : NULL;
-    if (p ? flow_decode(st->genome, x, p) > 0 : false) {
+    if (p && flow_decode(st->genome, x, p) > 0) {
         path_free(p);
         free(name);
         return NULL;

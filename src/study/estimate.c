@@ -294,7 +294,7 @@ static int recall(session *s, costs *c, size_t *finished, error *err)
     if (store_trials(s->store, UINT32_MAX, false, &list, &n, err) != 0)
         return -1;
     for (size_t i = 0; i < n; i++) {
-        *finished += strcmp(list[i].state, "WAITING") != 0 && strcmp(list[i].state, "RUNNING") != 0;
+        *finished += !trial_is_open(&list[i]);
         if (strcmp(list[i].state, "COMPLETE") == 0 && list[i].seconds > 0 && isfinite(list[i].seconds)) {
             sum += list[i].seconds;
             timed++;

@@ -1,27 +1,22 @@
 /* A trial of a study as a model folder. */
 #include <string.h>
 
-#include "merge/fold.h"
 #include "merge/merge.h"
+#include "study/fold_folder.h"
 #include "study/run.h"
-#include "study/rounding.h"
 #include "study/source.h"
 
 static int export_path(layer_path *p, const char *out, bool replace, threads *pool, error *err)
 {
     source s;
-    if (source_open_path(p, pool, &s, err) != 0)
-        return -1;
     struct checkpoint_file *recipes = NULL;
     size_t n = 0;
-    checkpoint *plain = fold_path(s.models, s.path, &(fold_options){.dtype = -1, .pool = pool}, err);
-    int status = plain ? rounding_say(s.models, s.path, plain, backend_best(), pool, err) : -1;
+    if (source_open_path(p, pool, &s, err) != 0)
+        return -1;
+    int status = trial_recipes(s.path, &recipes, &n, err);
     if (status == 0)
-        status = trial_recipes(s.path, &recipes, &n, err);
-    if (status == 0)
-        status = fold_write(plain, s.models, s.path, recipes, n, out, replace, err);
+        status = fold_folder(s.models, s.path, &(fold_options){.dtype = -1, .pool = pool}, backend_best(), recipes, n, out, replace, err);
     trial_recipes_free(recipes, n);
-    checkpoint_free(plain);
     source_close(&s);
     return status;
 }

@@ -13,7 +13,7 @@ evaluation generation_too_long(const step *st, double excess)
                         .reason = memory_print("the path breaks its limits by %g hops (at least one, at most max_hops: %d)", excess, st->max_hops)};
 }
 
-int generation_commit(session *s, const trial *t, const evaluation *e, const question_set *sets, double seconds, error *err)
+int generation_commit(session *s, const trial *t, const evaluation *e, const question_set *sets, double seconds, bool too_long, error *err)
 {
     const char **ids = memory_new(e->count, sizeof *ids), **answers = memory_new(e->count, sizeof *answers);
     double *scores = memory_new(e->count, sizeof *scores);
@@ -38,6 +38,8 @@ int generation_commit(session *s, const trial *t, const evaluation *e, const que
                              .reason = e->reason,
                              .seconds = seconds};
     int status = store_complete(s->store, t->id, t->fence, &outcome, err);
+    if (status == 0 && e->outcome == OUTCOME_INVALID && !too_long)
+        progress_say("trial %lld is invalid: %s", (long long)t->number, e->reason ? e->reason : "");
     free(all.text);
     free(scores);
     free(answers);
@@ -69,9 +71,7 @@ static int try_candidate(session *s, const trial *t, const question_set *sets, e
     } else if ((st->recipe ? score_recipe(s, st, st->recipe, sets, n, &e, err) : score_path(s, st, st->path, sets, n, &e, err)) != 0) {
         return -1;
     }
-    int status = generation_commit(s, t, &e, sets, progress_seconds() - began, err);
-    if (status == 0 && e.outcome == OUTCOME_INVALID && excess == 0)
-        progress_say("trial %lld is invalid: %s", (long long)t->number, e.reason ? e.reason : "");
+    int status = generation_commit(s, t, &e, sets, progress_seconds() - began, excess > 0, err);
     evaluation_free(&e);
     return status;
 }

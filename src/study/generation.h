@@ -17,9 +17,10 @@ const char *race_objection(const session *s, const step *st, double merge_second
 /* Memory of the candidates that a race holds. */
 uint64_t race_bytes(const session *s, const step *st);
 
-/* Parts of both. generation_claim: as store_claim, the vector's length checked. */
+/* Parts of both. generation_claim: as store_claim, the vector's length checked. generation_commit says which trial is invalid, but for paths that are too
+ * long: those are many. */
 int generation_claim(session *s, uint32_t g, trial *t, error *err);
-int generation_commit(session *s, const trial *t, const evaluation *e, const question_set *sets, double seconds, error *err);
+int generation_commit(session *s, const trial *t, const evaluation *e, const question_set *sets, double seconds, bool too_long, error *err);
 evaluation generation_too_long(const step *st, double excess);
 
 #endif

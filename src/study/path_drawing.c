@@ -212,14 +212,6 @@ char *path_drawing(const layer_path *p, const int *layers, int width)
 
 /* ---- of a study */
 
-static int find_source(const layer_path *p, const char *name)
-{
-    for (size_t i = 0; i < p->n_sources; i++)
-        if (strcmp(p->sources[i].name, name) == 0)
-            return (int)i;
-    return -1;
-}
-
 /* [source, layer, scale]; sources in the order in which they come unless they are known. */
 static bool add_hop(layer_path *p, const json_t *hop)
 {
@@ -230,7 +222,7 @@ static bool add_hop(layer_path *p, const json_t *hop)
     double factor = scale ? json_number_value(scale) : 1;
     if (number < 0 || number >= PATH_MAX_HOPS || !(fabs(factor) <= PATH_MAX_SCALE))
         return false;
-    int index = find_source(p, json_string_value(source));
+    int index = path_find_source(p, json_string_value(source));
     if (index < 0 && p->n_sources == PATH_MAX_SOURCES)
         return false;
     if (index < 0)
@@ -248,7 +240,7 @@ static layer_path *path_of_hops(const json_t *hops, const json_t *sources)
     layer_path *p = path_new();
     bool good = true;
     json_array_foreach(sources, i, item)
-        if (json_is_string(item) && find_source(p, json_string_value(item)) < 0)
+        if (json_is_string(item) && path_find_source(p, json_string_value(item)) < 0)
             path_add_source(p, json_string_value(item), "");
     json_array_foreach(hops, i, item)
         good = good && add_hop(p, item);

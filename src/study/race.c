@@ -89,10 +89,10 @@ static int score_block(race *r, racer *c, const question_set *block, size_t n, e
     return 0;
 }
 
-static void lose(racer *c, evaluation *why)
+static void lose(racer *c, evaluation why)
 {
     evaluation_free(&c->e);
-    c->e = *why;
+    c->e = why;
     c->live = false;
 }
 
@@ -131,7 +131,7 @@ static int run_block(race *r, racer *c, error *err)
     int status = progress_interrupted() ? outcome_interrupted(r->s, err) : score_block(r, c, block, n, &out, err);
     c->seconds += progress_seconds() - began;
     if (status == 0 && out.outcome != OUTCOME_COMPLETE) {
-        lose(c, &out);
+        lose(c, out);
         out = (evaluation){0};
     } else if (status == 0) {
         take_block(r, c, &out);
@@ -205,9 +205,7 @@ static int commit(race *r, const trial *t, error *err)
                 asked[k].count++;
             }
     }
-    int status = generation_commit(r->s, t, &e, asked, c->seconds, err);
-    if (status == 0 && e.outcome == OUTCOME_INVALID && !c->too_long)
-        progress_say("trial %lld is invalid: %s", (long long)t->number, e.reason ? e.reason : "");
+    int status = generation_commit(r->s, t, &e, asked, c->seconds, c->too_long, err);
     free(e.results);
     free(asked);
     return status;
@@ -240,14 +238,11 @@ static int line_up(race *r, const trial *list, size_t n, error *err)
         *c = (racer){.x = list[i].x, .live = true, .e = {.outcome = OUTCOME_COMPLETE, .count = r->total}};
         c->e.results = memory_new(r->total, sizeof *c->e.results);
         double excess = step_decode(r->st, c->x);
-        evaluation long_one = generation_too_long(r->st, excess);
-        if (excess > 0) {
-            c->too_long = true;
-            lose(c, &long_one);
-            continue;
-        }
-        evaluation_free(&long_one);
-        c->path = r->st->path ? path_copy(r->st->path) : NULL;
+        c->too_long = excess > 0;
+        if (c->too_long)
+            lose(c, generation_too_long(r->st, excess));
+        else if (r->st->path)
+            c->path = path_copy(r->st->path);
     }
     return 0;
 }
@@ -282,7 +277,7 @@ int generation_race(session *s, uint32_t g, error *err)
     int status = store_trials(s->store, g, false, &list, &n, err);
     bool open = false;
     for (size_t i = 0; i < n; i++)
-        open = open || strcmp(list[i].state, "WAITING") == 0 || strcmp(list[i].state, "RUNNING") == 0;
+        open = open || trial_is_open(&list[i]);
     if (status == 0 && open)
         status = line_up(&r, list, n, err) == 0 && run_blocks(&r, err) == 0 ? commit_all(&r, g, err) : -1;
     for (size_t i = 0; i < r.n; i++) {

@@ -188,7 +188,7 @@ static void add_standing(string *page, const trial *trials, size_t n)
     for (size_t i = 0; i < n; i++) {
         complete += strcmp(trials[i].state, "COMPLETE") == 0;
         failed += strcmp(trials[i].state, "FAIL") == 0;
-        open += strcmp(trials[i].state, "WAITING") == 0 || strcmp(trials[i].state, "RUNNING") == 0;
+        open += trial_is_open(&trials[i]);
         seconds += isfinite(trials[i].seconds) ? trials[i].seconds : 0;
     }
     string_print(page, "<p class=soft>%zu trials: %zu complete", n, complete);

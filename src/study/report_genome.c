@@ -86,18 +86,12 @@ static bool is_binary(const json_t *dimensions, size_t d)
     return json_is_true(json_object_get(json_array_get(dimensions, d), "binary"));
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 /* Scales of slots, "ja.3.scale", mean something while "ja.3.on" is (search/flow.c). */
 static int64_t needed(const json_t *dimensions, size_t d)
 {
     const char *name = member_text(json_array_get(dimensions, d), "name");
     const json_t *other;
-    size_t i, n = ends_with(name, ".scale") ? strlen(name) - strlen("scale") : 0;
+    size_t i, n = text_ends_with(name, ".scale") ? strlen(name) - strlen("scale") : 0;
     if (n == 0)
         return -1;
     json_array_foreach(dimensions, i, other)
@@ -197,7 +191,7 @@ static void add_shade(string *page, const slot_map *m, int shade, double width)
 static void add_slot_name(string *page, const json_t *dimensions, size_t d)
 {
     const char *name = member_text(json_array_get(dimensions, d), "name");
-    char *short_name = memory_text_n(name, strlen(name) - (ends_with(name, ".on") ? 3 : 0));
+    char *short_name = memory_text_n(name, strlen(name) - (text_ends_with(name, ".on") ? 3 : 0));
     report_escape(page, short_name);
     free(short_name);
 }

@@ -99,7 +99,7 @@ static int is_cut_short(session *s, bool *cut, error *err)
     if (store_trials(s->store, generation(s), false, &list, &n, err) != 0)
         return -1;
     for (size_t i = 0; i < n; i++)
-        *cut = *cut || strcmp(list[i].state, "WAITING") == 0 || strcmp(list[i].state, "RUNNING") == 0;
+        *cut = *cut || trial_is_open(&list[i]);
     trials_free(list, n);
     return 0;
 }
@@ -174,16 +174,7 @@ static int first_advance(session *s, error *err)
     step *st = current(s);
     if (st->first >= 0)
         return 0;
-    int64_t before = s->at > 0 ? s->steps[s->at - 1].first : 0;
-    trial *list = NULL;
-    size_t n = 0;
-    if (s->at > 0 && store_trials(s->store, UINT32_MAX, false, &list, &n, err) != 0)
-        return -1;
-    for (size_t i = 0; i < n; i++)
-        before = list[i].generation >= before ? (int64_t)list[i].generation + 1 : before;
-    trials_free(list, n);
-    st->first = before;
-    return advance(s, err);
+    return store_next_generation(s->store, &st->first, err) == 0 ? advance(s, err) : -1;
 }
 
 /* The next step begins: what earlier ones have found is there, and its optimiser is new. */

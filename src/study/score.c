@@ -110,13 +110,19 @@ static int fit_candidate(session *s, const merger *m, error *err)
     return 0;
 }
 
+void score_drop_merger(session *s)
+{
+    merge_free(s->merger);
+    s->merger = NULL;
+    s->merger_step = NULL;
+}
+
 /* The merger stays while the step's own recipe is merged again and again. */
 static int open_merger(session *s, const step *st, const recipe *r, error *err)
 {
     if (s->merger && s->merger_step == st && r == st->recipe)
         return s->candidate ? 0 : fit_candidate(s, s->merger, err);
-    merge_free(s->merger);
-    s->merger_step = NULL;
+    score_drop_merger(s);
     s->merger = merge_prepare(r, st->models, &(merge_options){.pool = s->pool}, err);
     if (!s->merger || fit_candidate(s, s->merger, err) != 0)
         return -1;

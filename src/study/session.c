@@ -193,20 +193,11 @@ static int check_tokenizers(const session *s, const step *st, error *err)
     return 0;
 }
 
-/* A parameter step's winner has its base's layers, or its first source's. */
-static int layers_of(const session *s, const step *st, size_t i)
-{
-    if (st->model[i] >= 0)
-        return find_model(s, st->model[i])->layers;
-    const step *before = &s->steps[st->winner_of[i]];
-    return layers_of(s, before, before->recipe->base >= 0 ? (size_t)before->recipe->base : 0);
-}
-
 static int open_genome(session *s, step *st, error *err)
 {
     int *layers = memory_new(st->n_models, sizeof *layers);
     for (size_t i = 0; i < st->n_models; i++)
-        layers[i] = layers_of(s, st, i);
+        layers[i] = find_model(s, st->model[i] >= 0 ? st->model[i] : step_shape_model(s->file, st->winner_of[i]))->layers;
     int status = step_open_genome(st, layers, err) == 0 ? step_take_start(st, err) : -1;
     free(layers);
     if (status != 0)

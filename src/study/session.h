@@ -80,6 +80,7 @@ int score_lineup(session *s, const lineup *l, const question_set *sets, size_t n
 int score_recipe(session *s, const step *st, const recipe *r, const question_set *sets, size_t n, evaluation *out, error *err);
 int score_path(session *s, const step *st, const layer_path *p, const question_set *sets, size_t n, evaluation *out, error *err);
 int score_merge(session *s, const step *st, const recipe *r, error *err);   /* only merges, into s->candidate */
+void score_drop_merger(session *s);
 void score_label(session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* outcome.c: OUT. */

@@ -36,7 +36,7 @@ static int read_standing(store *s, standing *out, error *err)
         out->complete += whole;
         out->pruned += strcmp(list[i].state, "PRUNED") == 0;
         out->failed += strcmp(list[i].state, "FAIL") == 0;
-        out->waiting += strcmp(list[i].state, "WAITING") == 0 || strcmp(list[i].state, "RUNNING") == 0;
+        out->waiting += trial_is_open(&list[i]);
         if (list[i].generation + 1 > out->generations)
             out->generations = list[i].generation + 1;
         if (whole && list[i].value > out->best) {

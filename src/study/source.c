@@ -13,12 +13,6 @@
 
 static int open_any(const char *what, int depth, threads *pool, source *out, error *err);
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 void source_close(source *s)
 {
     for (size_t i = 0; i < s->n_models; i++)
@@ -38,9 +32,20 @@ static int one_model(checkpoint *c, source *out)
     return 0;
 }
 
+const char *source_trial(const char *what)
+{
+    const char *at = strstr(what, ".db@");
+    return at && !file_exists(what) ? at + 3 : NULL;
+}
+
+static bool is_yaml(const char *what)
+{
+    return text_ends_with(what, ".yml") || text_ends_with(what, ".yaml");
+}
+
 bool source_is_made(const char *what)
 {
-    return !file_is_folder(what) && (ends_with(what, ".yml") || ends_with(what, ".yaml") || (strstr(what, ".db@") && !file_exists(what)));
+    return !file_is_folder(what) && (is_yaml(what) || source_trial(what));
 }
 
 static checkpoint *fold_source(source *s, threads *pool, error *err)
@@ -103,10 +108,8 @@ static int open_yaml(const char *file, int depth, threads *pool, source *out, er
     yaml_value *root = yaml_read(file, err);
     layer_path *p = NULL;
     int status = -1;
-    if (root && path_is_yaml(root))
-        status = (p = path_from_yaml(root, file, err)) ? open_path(p, depth, pool, out, err) : -1;
-    else if (root && passthrough_is_yaml(root))
-        status = (p = passthrough_path(root, file, NULL, err)) ? open_path(p, depth, pool, out, err) : -1;
+    if (root && passthrough_or_path(root))
+        status = (p = passthrough_or_path_read(root, file, NULL, err)) ? open_path(p, depth, pool, out, err) : -1;
     else if (root)
         status = open_recipe(recipe_from_yaml(root, file, err), pool, out, err);
     yaml_free(root);
@@ -133,10 +136,10 @@ static int open_any(const char *what, int depth, threads *pool, source *out, err
         return fail(err, ERROR_LIMIT, "%s: paths and recipes that name one another more than %d deep", what, DEEPEST);
     if (!source_is_made(what))
         status = one_model(checkpoint_open(what, err), out);
-    else if (ends_with(what, ".yml") || ends_with(what, ".yaml"))
+    else if (is_yaml(what))
         status = open_yaml(what, depth, pool, out, err);
     else
-        status = open_trial(what, strstr(what, ".db@") + 3, depth, pool, out, err);
+        status = open_trial(what, source_trial(what), depth, pool, out, err);
     if (status != 0)
         source_close(out);
     return status;

@@ -27,6 +27,7 @@ static inline lineup source_lineup(const source *s)
     return (lineup){.models = s->models, .path = s->path};
 }
 
+const char *source_trial(const char *what); /* the '@' of STUDY.db@TRIAL; NULL: no trial */
 bool source_is_made(const char *what);      /* a recipe, path or trial, as its name tells: no files of a model */
 
 /* As one checkpoint: a path is folded in memory. depth: how many files led here, 0 for most callers. checkpoint_free it. */

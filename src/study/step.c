@@ -37,6 +37,37 @@ uint64_t step_seed(int index, uint64_t seed)
     return index == 0 ? seed : random_key(seed, name);
 }
 
+int step_shape_model(const study_file *f, int index)
+{
+    const study_step *s = &f->steps[index];
+    const method *m = method_find(s->method);
+    return study_file_model(f, m && m->needs_base ? s->base_model : s->sources[0]);
+}
+
+void step_name_winners(const step *st, const char *study_db, layer_path *p)
+{
+    for (size_t i = 0; i < st->n_models; i++)
+        if (st->winner_of[i] >= 0) {
+            free(p->sources[i].model);
+            p->sources[i].model = memory_print("%s@%s", study_db, st->names[i]);
+        }
+}
+
+char *step_result_name(int index)
+{
+    return memory_print("step/%d", index);
+}
+
+double *step_result_vector(const json_t *result, size_t *n)
+{
+    const json_t *list = json_object_get(result, "x");
+    *n = json_array_size(list);
+    double *x = memory_new(*n, sizeof *x);
+    for (size_t i = 0; i < *n; i++)
+        x[i] = json_number_value(json_array_get(list, i));
+    return x;
+}
+
 static int add_model(step *st, const study_file *f, const char *name, const char *const *paths)
 {
     size_t i = st->n_models++;

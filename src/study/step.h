@@ -54,6 +54,16 @@ optimizer *step_new_optimizer(const step *st, uint64_t seed, error *err);
 /* Makes st->recipe or st->path what the vector means. Returns 0, or by how much a path breaks its limits (search/flow.h): it is not to be run. */
 double step_decode(step *st, const double *x);
 
+/* What a parameter step finds has the config of its base, or of its first source: that model's index in the study file. */
+int step_shape_model(const study_file *f, int index);
+
+/* A path's sources that are winners of steps become STUDY_DB@STEP. */
+void step_name_winners(const step *st, const char *study_db, layer_path *p);
+
+/* The result under which the store keeps what a step has found (free() it), and the vector in it: [*n], free() it. */
+char *step_result_name(int index);
+double *step_result_vector(const json_t *result, size_t *n);
+
 /* The step's seed: the study's for the first. */
 uint64_t step_seed(int index, uint64_t seed);
 

@@ -51,6 +51,7 @@ typedef struct trial {
     double seconds;
 } trial;
 void trial_clear(trial *t);
+bool trial_is_open(const trial *t);     /* WAITING or RUNNING */
 
 /* The lowest waiting trial of a generation becomes RUNNING with a new fence; so does a running one (its process is gone: SQLite studies have
  * one process). Returns 1 with *out filled, 0 when none is left, -1 on error. */
@@ -66,8 +67,9 @@ typedef struct trial_outcome {
 /* COMPLETE with a value that is not finite is recorded as FAIL: Optuna has no row for it. */
 int store_complete(store *s, int64_t trial_id, int64_t fence, const trial_outcome *outcome, error *err);
 
-/* The first generation of a step, -1 where it has not begun. */
+/* The first generation of a step, -1 where it has not begun; and the number that the next generation of all will have. */
 int store_step_first(store *s, uint32_t step, int64_t *first, error *err);
+int store_next_generation(store *s, int64_t *next, error *err);
 
 /* Trials in order of number: of one generation, or all with generation == UINT32_MAX. with_scores also fills scores and answers. */
 int store_trials(store *s, uint32_t generation, bool with_scores, trial **out, size_t *n, error *err);

@@ -20,6 +20,11 @@ void trial_clear(trial *t)
     *t = (trial){.value = NAN};
 }
 
+bool trial_is_open(const trial *t)
+{
+    return strcmp(t->state, "WAITING") == 0 || strcmp(t->state, "RUNNING") == 0;
+}
+
 void trials_free(trial *trials, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -140,6 +145,11 @@ done:
 int store_step_first(store *s, uint32_t step, int64_t *first, error *err)
 {
     return database_int(s, first, NULL, err, "SELECT coalesce(min(generation), -1) FROM mg_generations WHERE step = ?", "i", (int64_t)step);
+}
+
+int store_next_generation(store *s, int64_t *next, error *err)
+{
+    return database_int(s, next, NULL, err, "SELECT coalesce(max(generation), -1) + 1 FROM mg_generations", "");
 }
 
 void *store_state(store *s, size_t *n, uint32_t *step, uint32_t *generation, error *err)

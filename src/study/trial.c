@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "merge/method.h"
 #include "model/config.h"
 #include "study/source.h"
 #include "study/step.h"
@@ -93,9 +92,7 @@ static int decode(const finder *f, int64_t index, const double *x, size_t n, rec
     int status = step_open(&st, f->file, (int)index, f->paths, f->seed, f->err);
     int *layers = memory_new(st.n_models, sizeof *layers);
     for (size_t i = 0; i < st.n_models; i++) {
-        const study_step *before = st.winner_of[i] >= 0 ? &f->file->steps[st.winner_of[i]] : NULL;
-        const method *m = before ? method_find(before->method) : NULL;
-        int model = before ? study_file_model(f->file, m && m->needs_base ? before->base_model : before->sources[0]) : st.model[i];
+        int model = st.model[i] >= 0 ? st.model[i] : step_shape_model(f->file, st.winner_of[i]);
         layers[i] = model >= 0 ? f->layers[model] : 0;
     }
     if (status == 0)
@@ -105,11 +102,8 @@ static int decode(const finder *f, int64_t index, const double *x, size_t n, rec
         status = fail(f->err, ERROR_FORMAT, "%s: the trial has %zu numbers, the study's genome %zu", f->db, n, st.genome->count);
     if (status == 0 && step_decode(&st, x) > 0)
         status = fail(f->err, ERROR_USAGE, "%s: this path breaks max_hops: there is nothing to run", f->db);
-    for (size_t i = 0; st.path && i < st.n_models; i++)
-        if (st.winner_of[i] >= 0) {
-            free(st.path->sources[i].model);
-            st.path->sources[i].model = memory_print("%s@%s", f->db, st.names[i]);
-        }
+    if (st.path)
+        step_name_winners(&st, f->db, st.path);
     if (status == 0) {
         *r = st.recipe;
         *p = st.path;
@@ -122,11 +116,8 @@ static int decode(const finder *f, int64_t index, const double *x, size_t n, rec
 
 static int decode_json(const finder *f, const json_t *value, int64_t index, recipe **r, layer_path **p)
 {
-    const json_t *list = json_object_get(value, "x");
-    size_t n = json_array_size(list);
-    double *x = memory_new(n, sizeof *x);
-    for (size_t i = 0; i < n; i++)
-        x[i] = json_number_value(json_array_get(list, i));
+    size_t n;
+    double *x = step_result_vector(value, &n);
     int status = decode(f, index, x, n, r, p);
     free(x);
     return status;
@@ -167,7 +158,7 @@ static int find_mean(const finder *f, recipe **r, layer_path **p)
 
 static int find_step(const finder *f, int index, recipe **r, layer_path **p)
 {
-    char *name = memory_print("step/%d", index);
+    char *name = step_result_name(index);
     json_t *found = store_get(f->store, name, f->err);
     int status = -1;
     if (found)
@@ -217,7 +208,7 @@ int trial_find(const char *study_db, const char *which, int depth, recipe **r, l
 
 static int add_recipe(path_source *from, size_t place, struct checkpoint_file *out, error *err)
 {
-    const char *at = strstr(from->model, ".db@") + 3;
+    const char *at = source_trial(from->model);
     char *db = memory_text_n(from->model, (size_t)(at - from->model));
     recipe *r = NULL;
     layer_path *p = NULL;
@@ -240,7 +231,7 @@ int trial_recipes(layer_path *p, struct checkpoint_file **files, size_t *n, erro
     *files = memory_new(p->n_sources, sizeof **files);
     *n = 0;
     for (size_t i = 0; i < p->n_sources; i++) {
-        if (!source_is_made(p->sources[i].model) || !strstr(p->sources[i].model, ".db@"))
+        if (!source_trial(p->sources[i].model))
             continue;
         if (add_recipe(&p->sources[i], i, &(*files)[*n], err) != 0) {
             trial_recipes_free(*files, *n);

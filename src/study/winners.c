@@ -8,11 +8,6 @@
 #include "base/progress.h"
 #include "study/finish.h"
 
-static char *result_name(const step *st)
-{
-    return memory_print("step/%d", st->index);
-}
-
 static json_t *vector_json(const double *x, size_t n)
 {
     json_t *list = json_array();
@@ -77,7 +72,7 @@ int winners_choose(session *s, size_t index, error *err)
     int status = put_mean(s, err) == 0 && contenders_evolved(s, &l, err) == 0 ? score_select(s, &l, &best, err) : -1;
     json_t *x = status == 0 ? vector_of(s, l.items[best].trial, err) : NULL;
     if (x) {
-        char *name = result_name(st);
+        char *name = step_result_name(st->index);
         json_t *value = json_pack("{s:s, s:s, s:I, s:I, s:o}", "step", st->file->name, "found", l.items[best].name, "trial",
                                   (json_int_t)l.items[best].trial, "generations", (json_int_t)optimizer_generation(s->optimizer), "x", x);
         status = store_put(s->store, name, value, err);
@@ -91,7 +86,7 @@ int winners_choose(session *s, size_t index, error *err)
 int contenders_winner(session *s, size_t index, contender_list *l, error *err)
 {
     const step *st = &s->steps[index];
-    char *name = result_name(st);
+    char *name = step_result_name(st->index);
     error missing = {0};
     json_t *value = store_get(s->store, name, &missing);
     const json_t *x = json_object_get(value, "x"), *found = json_object_get(value, "found"), *number = json_object_get(value, "trial");
@@ -102,9 +97,8 @@ int contenders_winner(session *s, size_t index, contender_list *l, error *err)
     } else if (json_array_size(x) != st->genome->count || !json_is_string(found)) {
         status = fail(err, ERROR_FORMAT, "%s: what step '%s' has found is not recorded", s->db, st->file->name);
     } else {
-        double *v = memory_new(st->genome->count, sizeof *v);
-        for (size_t i = 0; i < st->genome->count; i++)
-            v[i] = json_number_value(json_array_get(x, i));
+        size_t n;
+        double *v = step_result_vector(value, &n);
         char *label = s->n_steps == 1 && !st->path ? memory_print("evolved (%s)", json_string_value(found))
                                                    : memory_print("%s (%s)", st->file->name, json_string_value(found));
         if (!contender_decode(l, st, label, v, json_integer_value(number)))
@@ -139,9 +133,7 @@ static int open_winner(session *s, size_t index, error *err)
         digest_winner(s, index, &l.items[0]);
         s->winners[index] = s->candidate;
         s->candidate = NULL;
-        merge_free(s->merger);
-        s->merger = NULL;
-        s->merger_step = NULL;
+        score_drop_merger(s);
     }
     contender_list_free(&l);
     return status;

@@ -14,17 +14,11 @@
 #define INDEX "model.safetensors.index.json"
 #define MAX_SHARDS 10000
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 static bool is_pickle_name(const char *name)
 {
     static const char *const endings[] = {".bin", ".pt", ".pth", ".ckpt", ".pkl"};
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-        if (ends_with(name, endings[i]))
+        if (text_ends_with(name, endings[i]))
             return true;
     return false;
 }
@@ -52,7 +46,7 @@ static int check_shard_name(const char *shard, const char *name, const char *ind
         return fail(err, ERROR_FORMAT, "%s: '%s' is said to lie in '%.200s', which is not a plain file name", index, name, shard);
     if (is_pickle_name(shard))
         return refuse_pickle(shard, err);
-    if (!ends_with(shard, ".safetensors"))
+    if (!text_ends_with(shard, ".safetensors"))
         return fail(err, ERROR_FORMAT, "%s: '%s' is said to lie in '%.200s', which is not a .safetensors file", index, name, shard);
     return 0;
 }
@@ -172,7 +166,7 @@ static int refuse_folder(const char *folder, error *err)
     if (!listing)
         return fail_errno(err, "%s", folder);
     for (struct dirent *entry; (entry = readdir(listing));) {
-        char **kept = is_pickle_name(entry->d_name) ? &pickle : ends_with(entry->d_name, ".safetensors") ? &other : NULL;
+        char **kept = is_pickle_name(entry->d_name) ? &pickle : text_ends_with(entry->d_name, ".safetensors") ? &other : NULL;
         if (kept && (!*kept || strcmp(entry->d_name, *kept) < 0)) {
             free(*kept);
             *kept = memory_text(entry->d_name);

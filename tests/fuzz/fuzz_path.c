@@ -11,11 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static layer_path *parse(const char *text, size_t n, error *err)
 {
     yaml_value *root = yaml_parse(text, n, "fuzz", err);
-    layer_path *p = NULL;
-    if (root && path_is_yaml(root))
-        p = path_from_yaml(root, NULL, err);
-    else if (root && passthrough_is_yaml(root))
-        p = passthrough_path(root, NULL, NULL, err);
+    layer_path *p = root && passthrough_or_path(root) ? passthrough_or_path_read(root, NULL, NULL, err) : NULL;
     yaml_free(root);
     return p;
 }

@@ -57,9 +57,19 @@ static void test_bootstrap(void **state)
     assert_true(low == 0.3 && high == 0.3);
 }
 
+/* scipy.stats.binomtest(k, n).pvalue */
+static void test_sign(void **state)
+{
+    (void)state;
+    assert_true(sign_test(0, 0) == 1 && sign_test(5, 5) == 1);
+    assert_true(fabs(sign_test(8, 2) - 0.109375) < 1e-12 && sign_test(2, 8) == sign_test(8, 2));
+    assert_true(fabs(sign_test(10, 0) - 0.001953125) < 1e-12);
+    assert_true(sign_test(900, 10) > 0 && sign_test(900, 10) < 1e-100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_wilson), cmocka_unit_test(test_nothing),
-                                       cmocka_unit_test(test_bootstrap)};
+                                       cmocka_unit_test(test_bootstrap), cmocka_unit_test(test_sign)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

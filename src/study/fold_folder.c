@@ -1,4 +1,4 @@
-#include "study/rounding.h"
+#include "study/fold_folder.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -49,7 +49,7 @@ static bool has_16_bits(const checkpoint *c)
     return false;
 }
 
-int rounding_say(checkpoint *const *sources, const layer_path *p, const checkpoint *folded, const backend *family, threads *pool, error *err)
+static int say_rounding(checkpoint *const *sources, const layer_path *p, const checkpoint *folded, const backend *family, threads *pool, error *err)
 {
     if (!is_scaled(p) || !has_16_bits(folded))
         return 0;
@@ -72,5 +72,16 @@ int rounding_say(checkpoint *const *sources, const layer_path *p, const checkpoi
     free(logits);
     plan_free(plain);
     plan_free(way);
+    return status;
+}
+
+int fold_folder(checkpoint *const *sources, const layer_path *p, const fold_options *options, const backend *family, const struct checkpoint_file *more,
+                size_t n_more, const char *out, bool replace, error *err)
+{
+    checkpoint *plain = fold_path(sources, p, options, err);
+    int status = plain ? say_rounding(sources, p, plain, family, options->pool, err) : -1;
+    if (status == 0)
+        status = fold_write(plain, sources, p, more, n_more, out, replace, err);
+    checkpoint_free(plain);
     return status;
 }
