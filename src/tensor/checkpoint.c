@@ -15,8 +15,11 @@ void checkpoint_free(checkpoint *c)
         free(c->items[i].name);
     for (size_t i = 0; i < c->n_buffers; i++)
         buffer_free(c->buffers[i]);
+    for (size_t i = 0; i < c->n_makers; i++)
+        c->makers[i]->free(c->makers[i]);
     free(c->items);
     free(c->buffers);
+    free(c->makers);
     json_decref(c->config);
     free(c->folder);
     free(c->name);
@@ -37,6 +40,31 @@ const tensor *checkpoint_find(const checkpoint *c, const char *name)
             low = middle + 1;
     }
     return NULL;
+}
+
+void checkpoint_add_maker(checkpoint *c, tensor_maker *m)
+{
+    c->makers = memory_grow(c->makers, c->n_makers + 1, sizeof *c->makers);
+    c->makers[c->n_makers++] = m;
+}
+
+int checkpoint_make(checkpoint *c, threads *pool, error *err)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        tensor *t = &c->items[i].tensor;
+        if (!t->maker || t->data)
+            continue;
+        buffer *b = buffer_new(tensor_bytes(t), c->items[i].name, err);
+        if (!b)
+            return -1;
+        c->buffers = memory_grow(c->buffers, c->n_buffers + 1, sizeof *c->buffers);
+        c->buffers[c->n_buffers++] = b;
+        if (tensor_make(t, pool, buffer_bytes(b), err) != 0)
+            return -1;
+        t->owner = b;
+        t->data = buffer_bytes(b);
+    }
+    return 0;
 }
 
 int checkpoint_check(const checkpoint *c, error *err)

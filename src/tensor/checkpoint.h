@@ -29,10 +29,18 @@ typedef struct checkpoint {
     size_t count;
     buffer **buffers;         /* [n_buffers] references held */
     size_t n_buffers;
+    tensor_maker **makers;    /* [n_makers] owned; tensors borrow them */
+    size_t n_makers;
 } checkpoint;
 
-/* A model folder, or one .safetensors file (then config is NULL unless config.json lies beside it). */
+/* A model folder, or one .safetensors file (then config is NULL unless config.json lies beside it). Tensors that have to be computed
+ * stand in memory. checkpoint_open_lazy leaves those with a maker and no data: for merges, which take them tensor by tensor. */
 checkpoint *checkpoint_open(const char *path, error *err);
+checkpoint *checkpoint_open_lazy(const char *path, error *err);
+
+/* Gives every tensor with a maker its data, in memory that the checkpoint holds. */
+int checkpoint_make(checkpoint *c, threads *pool, error *err);
+void checkpoint_add_maker(checkpoint *c, tensor_maker *m);   /* takes it over */
 void checkpoint_free(checkpoint *c);
 
 /* Where a model lies that `file` (a recipe, a path; NULL: none) names: as it is, else beside the file, else ORG/NAME[@REVISION] in the

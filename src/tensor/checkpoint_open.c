@@ -216,7 +216,7 @@ static int read_config(checkpoint *c, error *err)
     return status;
 }
 
-checkpoint *checkpoint_open(const char *path, error *err)
+checkpoint *checkpoint_open_lazy(const char *path, error *err)
 {
     checkpoint *c = memory_new(1, sizeof *c);
     c->name = memory_text(path);
@@ -240,4 +240,13 @@ checkpoint *checkpoint_open(const char *path, error *err)
         c = NULL;
     }
     return c;
+}
+
+checkpoint *checkpoint_open(const char *path, error *err)
+{
+    checkpoint *c = checkpoint_open_lazy(path, err);
+    if (c && checkpoint_make(c, NULL, err) == 0)
+        return c;
+    checkpoint_free(c);
+    return NULL;
 }

@@ -1,5 +1,6 @@
 #include "tensor/tensor.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 int64_t tensor_count(const tensor *t)
@@ -36,4 +37,35 @@ const char *tensor_shape_text(const tensor *t, char out[128])
         n += (size_t)snprintf(out + n, 128 - n, "%s%lld", i ? ", " : "", (long long)t->shape[i]);
     snprintf(out + n, 128 - n, n < 100 ? "]" : ", ...]");
     return out;
+}
+
+#define MAKE_ELEMENTS (1 << 18)
+
+struct making {
+    const tensor *t;
+    int64_t rows;          /* a piece */
+    char *out;
+    _Atomic bool failed;
+    error err;             /* of the piece that failed first */
+};
+
+static void make_piece(void *context, size_t number)
+{
+    struct making *m = context;
+    int64_t rows = tensor_rows(m->t), first = (int64_t)number * m->rows, count = first + m->rows < rows ? m->rows : rows - first;
+    size_t row_bytes = (size_t)tensor_columns(m->t) * dtype_size(m->t->dtype);
+    error err = {0};
+    if (m->t->maker->make(m->t->maker, m->t, first, count, m->out + (size_t)first * row_bytes, &err) != 0 && !atomic_exchange(&m->failed, true))
+        m->err = err;
+}
+
+int tensor_make(const tensor *t, threads *pool, void *out, error *err)
+{
+    int64_t columns = tensor_columns(t), rows = tensor_rows(t);
+    struct making m = {.t = t, .rows = columns && MAKE_ELEMENTS > columns ? MAKE_ELEMENTS / columns : 1, .out = out};
+    if (tensor_count(t) > 0)
+        threads_run(pool, (size_t)((rows + m.rows - 1) / m.rows), make_piece, &m);
+    if (m.failed && err)
+        *err = m.err;
+    return m.failed ? -1 : 0;
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/threads.h"
 #include "tensor/dtype.h"
 
 typedef struct buffer buffer;
@@ -33,13 +34,27 @@ void buffer_release_pages(const buffer *b, size_t begin, size_t end);  /* tells 
 
 #define TENSOR_MAX_RANK 8
 
-typedef struct tensor {
+typedef struct tensor tensor;
+
+/* What computes a tensor that no file holds as it is: an adapter folded into its weight, quantised blocks, reordered rows.
+ * make fills `out` with rows [first, first + count) of t, from any thread, and may be called again; it reads what its checkpoint holds. */
+typedef struct tensor_maker tensor_maker;
+struct tensor_maker {
+    int (*make)(const tensor_maker *self, const tensor *t, int64_t first, int64_t count, void *out, error *err);
+    void (*free)(tensor_maker *self);
+};
+
+struct tensor {
     buffer *owner;          /* borrowed: whoever holds the checkpoint holds the buffer */
-    void *data;             /* may be unaligned */
+    void *data;             /* may be unaligned; NULL until it is made where there is a maker */
+    const tensor_maker *maker;   /* borrowed from the checkpoint; NULL: data is all there is */
     enum dtype dtype;
     int rank;
     int64_t shape[TENSOR_MAX_RANK];
-} tensor;
+};
+
+/* All rows of a tensor with a maker into out [tensor_bytes], by all threads of the pool (NULL: this one). */
+int tensor_make(const tensor *t, threads *pool, void *out, error *err);
 
 static inline int64_t tensor_rows(const tensor *t) { return t->rank < 2 ? 1 : t->shape[0]; }
 int64_t tensor_count(const tensor *t);      /* elements; 1 for a scalar, 0 with a zero dimension */
