@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "merge/mask.h"
 #include "merge/recipe.h"
 #include "tensor/tensor.h"
 
@@ -30,9 +31,12 @@ enum rounding { ROUND_NONE, ROUND_F32, ROUND_F16, ROUND_BF16 };
 
 /* One tensor of the output and where it comes from. */
 typedef struct merge_tensor {
-    const char *name;             /* borrowed from the checkpoint that has it */
+    const char *name;             /* of the output; borrowed */
     const char *drawn_as;         /* the largest name among the source tensors read: mergekit draws masks in this order */
-    const tensor **sources;       /* [n_models] */
+    int n_models, base;           /* base: an index below n_models, -1: none */
+    const tensor **sources;       /* [n_models] borrowed from the checkpoints; data may be NULL where there is a maker */
+    const char **source_names;    /* [n_models] as each model calls it */
+    int slice;                    /* of the recipe, whose parameters apply; -1: the recipe is written as models */
     tensor shape;                 /* of the output: dtype, rank, shape; no data */
     int64_t rows, columns, count;
     enum rounding work;           /* of compat mode: the type that mergekit computes in */
@@ -40,22 +44,32 @@ typedef struct merge_tensor {
     bool copy;                    /* carried from the first source as it is */
 } merge_tensor;
 
+/* Where results go, block after block, from any thread, in no order. A sink remembers its failure; its owner asks after the walk. */
+typedef struct merge_sink merge_sink;
+struct merge_sink {
+    void (*put)(merge_sink *self, const merge_tensor *t, int64_t first, int64_t n, const void *bytes);   /* elements [first, first + n) */
+};
+
 typedef struct merge_job merge_job;
 struct merge_job {
     const merge_tensor *tensor;
     const recipe *recipe;
-    int n_models, base;
+    int n_models, base;           /* the tensor's */
+    tensor *sources;              /* [n_models] with data; owned */
+    void **made;                  /* [n_models] memory of sources that had to be made, or NULL; owned */
     enum rounding rounding;       /* of this run: tensor->work in compat mode, else none */
     uint64_t mask_key;            /* of the native masks of this tensor */
+    bool *draws;                  /* [n_models] begin sets it where a random mask is needed: count numbers are drawn; owned */
+    const mask_stream *stream;    /* mergekit's, standing at this tensor's first number; NULL: native masks. Borrowed */
     uint8_t **drawn;              /* [n_models] masks drawn mergekit's way, one bit an element, or NULL; owned */
-    bool *draws;                  /* [n_models] begin sets it where a random mask is needed; owned */
 
-    void *state;                  /* the method's, made by begin, one block of memory; merge.c frees it */
+    void *state;                  /* the method's, made by begin, one block of memory; freed with the job */
     int pass;
     int n_sums;
     double *sums;                 /* [rows][n_sums] after a reduction that asked for them */
     size_t piece_bytes;
-    void *out;                    /* the output's data */
+    void *out;                    /* the output's data; NULL: it goes to the sink */
+    merge_sink *sink;             /* borrowed */
 };
 
 typedef struct merge_strip {
@@ -78,6 +92,9 @@ extern const method_kernel kernel_linear, kernel_slerp, kernel_task_arithmetic, 
 
 /* A parameter of this job's tensor: given, else the default; an error where it is required and missing, not finite or out of range. */
 int kernel_parameter(const merge_job *j, int model, const char *name, double *out, error *err);
+
+/* What messages call a model of this job: its path in the recipe. */
+const char *kernel_model(const merge_job *j, int model);
 
 /* A loop that the compiler should make once for each kind of CPU. Without contraction and without reordering every
  * version gives the same bits. */

@@ -61,6 +61,19 @@ uint32_t mask_stream_next(mask_stream *s)
     return y ^ y >> 18;
 }
 
+void mask_stream_skip(mask_stream *s, int64_t n)
+{
+    while (n > 0) {
+        int left = 624 - s->next;
+        if (n <= left) {
+            s->next += (int)n;
+            return;
+        }
+        n -= left;
+        twist(s);
+    }
+}
+
 void mask_stream_draw(mask_stream *s, double density, int64_t n, uint8_t *kept)
 {
     uint32_t limit = density <= 0 ? 0 : density >= 1 ? 1u << 24 : (uint32_t)ceil(density * 0x1p24);

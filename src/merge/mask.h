@@ -21,6 +21,7 @@ typedef struct mask_stream {   /* MT19937 (Matsumoto and Nishimura, 1998) */
 
 void mask_stream_seed(mask_stream *s, uint32_t seed);
 uint32_t mask_stream_next(mask_stream *s);
+void mask_stream_skip(mask_stream *s, int64_t n);
 
 /* The next n draws as bits: kept iff (24 low bits) * 2^-24 < density. */
 void mask_stream_draw(mask_stream *s, double density, int64_t n, uint8_t *kept);

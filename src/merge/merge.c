@@ -1,23 +1,17 @@
-/* Invariants
- * 1. Every pass of every tensor is cut into pieces of whole rows; a row's reduction comes from one piece, in order.
- * 2. Tensors are taken in groups. All tensors of a group that want a reduction take part in one round; rounds go on until none
- *    does; then everything is applied. So threads stay busy whatever the tensors' sizes, nothing depends on their number or on
- *    the pieces, what a group needs beside the sources is bounded, and sources larger than memory are read from disk once. */
+/* Tensors are taken in groups, so that what is needed beside the sources is bounded and sources larger than memory are read from disk
+ * once. Nothing depends on the groups. */
 #include "merge/merge.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/random.h"
 #include "merge/mask.h"
 #include "merge/method.h"
-#include "merge/strip.h"
 #include "merge/tensors.h"
+#include "merge/walk.h"
 #include "model/config.h"
 
-#define PIECE_ELEMENTS (128 * STRIP)
 #define GROUP_ELEMENTS ((int64_t)32 << 20)
 
 struct merger {
@@ -28,39 +22,14 @@ struct merger {
     tensor_plan plan;
 };
 
-struct piece { size_t job; int64_t begin, end; };   /* rows */
-
-struct round {
-    const merger *m;
-    merge_job *jobs;   /* [n_jobs] the group */
-    size_t n_jobs;
-    struct piece *pieces;
-};
-
-int kernel_parameter(const merge_job *j, int model, const char *name, double *out, error *err)
-{
-    const method *m = method_find(j->recipe->method);
-    const method_parameter *p = method_parameter_find(m, name);
-    *out = p->standard;
-    bool given = recipe_real(j->recipe, model, name, j->tensor->name, j->tensor->place, out);
-    const char *whose = model >= 0 ? j->recipe->models[model].path : "the recipe";
-    if (!given && p->required)
-        return fail(err, ERROR_FORMAT, "%s: '%s' of %s is not given for '%s'", m->name, name, whose, j->tensor->name);
-    if (!isfinite(*out))
-        return fail(err, ERROR_FORMAT, "%s: '%s' of %s is %g", m->name, name, whose, *out);
-    if (j->rounding == ROUND_NONE && (*out < p->low || *out > p->high))
-        return fail(err, ERROR_FORMAT, "%s: '%s' of %s is %g, outside [%g, %g]", m->name, name, whose, *out, p->low, p->high);
-    return 0;
-}
-
 static int check_models(const recipe *r, const method *m, error *err)
 {
-    int n = (int)r->n_models - (m->needs_base && r->base >= 0);
-    if (m->needs_base && r->base < 0)
+    int n = (int)r->n_models - (method_sets_base_apart(m) && r->base >= 0);
+    if (m->base == BASE_NEEDED && r->base < 0)
         return fail(err, ERROR_FORMAT, "%s needs a base_model", m->name);
     if (n < m->min_models || (m->max_models && n > m->max_models))
         return fail(err, ERROR_FORMAT, "%s takes %s%d model%s%s, not %d", m->name, m->max_models ? "" : "at least ", m->min_models, m->min_models == 1 ? "" : "s",
-                    m->needs_base ? " beside the base" : "", n);
+                    method_sets_base_apart(m) ? " beside the base" : "", n);
     return 0;
 }
 
@@ -151,199 +120,63 @@ checkpoint *merge_allocate(const merger *m, error *err)
     return c;
 }
 
-static int job_begin(const merger *m, const recipe *r, const merge_tensor *t, const tensor *out, merge_job *j, error *err)
-{
-    *j = (merge_job){.tensor = t, .recipe = r, .n_models = m->n_models, .base = m->base, .out = out->data,
-                     .rounding = r->mode == MERGE_COMPAT ? t->work : ROUND_NONE, .mask_key = random_key(r->seed, t->name)};
-    if (t->copy) {
-        memcpy(j->out, t->sources[0]->data, tensor_bytes(&t->shape));
-        return 0;
-    }
-    j->draws = memory_new((size_t)m->n_models, sizeof *j->draws);
-    return m->method->kernel->begin(j, err);
-}
-
-static void job_free(merge_job *j)
-{
-    for (int i = 0; j->drawn && i < j->n_models; i++)
-        free(j->drawn[i]);
-    free(j->drawn);
-    free(j->draws);
-    free(j->sums);
-    free(j->state);
-}
-
 static int by_drawing_order(const void *a, const void *b)
 {
     return strcmp((*(const merge_tensor *const *)a)->drawn_as, (*(const merge_tensor *const *)b)->drawn_as);
 }
 
-/* mergekit's masks come from one stream: tensor after tensor in the order of their names, model after model. */
-static int draw_masks(mask_stream *stream, merge_job *jobs, size_t n, error *err)
+/* mergekit's masks come from one stream, tensor after tensor in the order of their names: where each one begins. NULL: native masks, or
+ * an error. */
+static mask_stream *find_streams(const merger *m, const recipe *r, error *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        merge_job *j = &jobs[i];
-        for (int k = 0; j->draws && k < j->n_models; k++) {
-            double density = 1;
-            if (!j->draws[k])
-                continue;
-            if (!j->drawn)
-                j->drawn = memory_new((size_t)j->n_models, sizeof *j->drawn);
-            if (kernel_parameter(j, k, "density", &density, err) != 0)
-                return -1;
-            density = round_one(j->rounding == ROUND_F16 ? ROUND_F32 : j->rounding, density);
-            j->drawn[k] = memory_try((size_t)(j->tensor->count + 7) / 8, "a mask", err);
-            if (!j->drawn[k])
-                return -1;
-            mask_stream_draw(stream, density, j->tensor->count, j->drawn[k]);
-        }
+    size_t count = m->plan.count;
+    mask_stream *streams = memory_new(count, sizeof *streams), at;
+    const merge_tensor **order = memory_new(count, sizeof *order);
+    int status = 0;
+    for (size_t i = 0; i < count; i++)
+        order[i] = &m->plan.items[i];
+    qsort(order, count, sizeof *order, by_drawing_order);
+    mask_stream_seed(&at, (uint32_t)r->seed);
+    for (size_t i = 0; i < count && status == 0; i++) {
+        merge_job j;
+        streams[order[i] - m->plan.items] = at;
+        status = walk_begin(&j, m->method->kernel, r, order[i], err);
+        for (int k = 0; status == 0 && j.draws && k < j.n_models; k++)
+            if (j.draws[k])
+                mask_stream_skip(&at, order[i]->count);
+        walk_end(&j);
     }
-    return 0;
-}
-
-static size_t cut_pieces(struct round *round, bool reducing)
-{
-    size_t count = 0, capacity = 0;
-    for (size_t i = 0; i < round->n_jobs; i++) {
-        const merge_tensor *t = round->jobs[i].tensor;
-        if (t->copy || t->count == 0 || (reducing && round->jobs[i].pass == 0))
-            continue;
-        int64_t rows = round->m->options.block_rows ? round->m->options.block_rows : PIECE_ELEMENTS / t->columns;
-        rows = rows < 1 ? 1 : rows > t->rows ? t->rows : rows;
-        for (int64_t at = 0; at < t->rows; at += rows) {
-            if (count == capacity) {
-                capacity = capacity ? 2 * capacity : 256;
-                round->pieces = memory_grow(round->pieces, capacity, sizeof *round->pieces);
-            }
-            round->pieces[count++] = (struct piece){i, at, at + rows < t->rows ? at + rows : t->rows};
-        }
-    }
-    return count;
-}
-
-static void load_sources(const merge_job *j, merge_strip *s)
-{
-    for (int i = 0; i < j->n_models; i++) {
-        double *x = s->x + (int64_t)i * STRIP;
-        strip_load(j->tensor->sources[i], s->begin, s->n, x);
-        if (j->rounding != ROUND_NONE)
-            strip_round(j->rounding, x, s->n);
-    }
-}
-
-static merge_strip strip_new(const merge_job *j)
-{
-    size_t n = (size_t)j->n_models;
-    double *memory = aligned_alloc(64, (2 * n + 5) * STRIP * sizeof *memory);
-    if (!memory)
-        abort();
-    return (merge_strip){.x = memory, .scratch = memory + n * STRIP, .piece = j->piece_bytes ? memory_new(1, j->piece_bytes) : NULL};
-}
-
-static void strip_free(merge_strip *s)
-{
-    free(s->x);
-    free(s->piece);
-}
-
-static void reduce_piece(void *context, size_t number)
-{
-    const struct round *round = context;
-    const struct piece *piece = &round->pieces[number];
-    const method_kernel *k = round->m->method->kernel;
-    merge_job *j = &round->jobs[piece->job];
-    int64_t columns = j->tensor->columns;
-    merge_strip s = strip_new(j);
-    for (s.row = piece->begin; s.row < piece->end; s.row++)
-        for (int64_t at = 0; at < columns; at += STRIP) {
-            s.begin = s.row * columns + at;
-            s.n = columns - at < STRIP ? (int)(columns - at) : STRIP;
-            load_sources(j, &s);
-            k->reduce(j, &s, j->sums ? j->sums + s.row * j->n_sums : NULL);
-        }
-    if (s.piece)
-        k->flush(j, s.piece);
-    strip_free(&s);
-}
-
-static void apply_piece(void *context, size_t number)
-{
-    const struct round *round = context;
-    const struct piece *piece = &round->pieces[number];
-    const merge_job *j = &round->jobs[piece->job];
-    int64_t end = piece->end * j->tensor->columns;
-    merge_strip s = strip_new(j);
-    double *out = s.scratch + (int64_t)(j->n_models + 4) * STRIP;
-    for (s.begin = piece->begin * j->tensor->columns; s.begin < end; s.begin += s.n) {
-        s.n = end - s.begin < STRIP ? (int)(end - s.begin) : STRIP;
-        load_sources(j, &s);
-        round->m->method->kernel->apply(j, &s, out);
-        strip_store(out, s.n, j->tensor->shape.dtype, j->out, s.begin);
-    }
-    strip_free(&s);
-}
-
-/* One reduction of every tensor of the group that asks for one; *any: whether there was one. */
-static int reduce_once(struct round *round, bool *any, error *err)
-{
-    size_t n = cut_pieces(round, true);
-    *any = n > 0;
-    for (size_t i = 0; i < round->n_jobs; i++) {
-        merge_job *j = &round->jobs[i];
-        size_t bytes = (size_t)j->tensor->rows * (size_t)j->n_sums * sizeof *j->sums;
-        free(j->sums);
-        j->sums = NULL;
-        if (j->pass == 0 || bytes == 0)
-            continue;
-        if (!(j->sums = memory_try(bytes, "the sums of rows", err)))
-            return -1;
-        memset(j->sums, 0, bytes);
-    }
-    threads_run(round->m->options.pool, n, reduce_piece, round);
-    for (size_t i = 0; i < round->n_jobs; i++)
-        if (round->jobs[i].pass)
-            round->m->method->kernel->combine(&round->jobs[i]);
-    return 0;
-}
-
-static int run_group(struct round *round, mask_stream *stream, error *err)
-{
-    if (stream && draw_masks(stream, round->jobs, round->n_jobs, err) != 0)
-        return -1;
-    for (bool more = true; more;)
-        if (reduce_once(round, &more, err) != 0)
-            return -1;
-    threads_run(round->m->options.pool, cut_pieces(round, false), apply_piece, round);
-    return 0;
+    free(order);
+    if (status == 0)
+        return streams;
+    free(streams);
+    return NULL;
 }
 
 int merge_run(merger *m, const recipe *r, checkpoint *out, error *err)
 {
     size_t count = m->plan.count;
-    const merge_tensor **order = memory_new(count, sizeof *order);
+    bool drawn = r->mask == MERGE_MASK_MT19937;
+    mask_stream *streams = drawn ? find_streams(m, r, err) : NULL;
     merge_job *jobs = memory_new(count, sizeof *jobs);
-    mask_stream stream;
-    int status = 0;
-    mask_stream_seed(&stream, (uint32_t)r->seed);
-    for (size_t i = 0; i < count; i++)
-        order[i] = &m->plan.items[i];
-    if (r->mask == MERGE_MASK_MT19937)
-        qsort(order, count, sizeof *order, by_drawing_order);
+    int status = drawn && !streams ? -1 : 0;
     for (size_t at = 0; at < count && status == 0;) {
-        struct round round = {.m = m, .jobs = jobs};
-        for (int64_t elements = 0; at < count && (elements == 0 || elements + order[at]->count <= GROUP_ELEMENTS) && status == 0; at++) {
-            elements += order[at]->count;
-            status = job_begin(m, r, order[at], checkpoint_find(out, order[at]->name), &jobs[round.n_jobs++], err);
+        size_t n = 0;
+        for (int64_t elements = 0; at < count && (n == 0 || elements + m->plan.items[at].count <= GROUP_ELEMENTS) && status == 0; at++) {
+            const merge_tensor *t = &m->plan.items[at];
+            elements += t->count;
+            status = walk_begin(&jobs[n], m->method->kernel, r, t, err);
+            jobs[n].stream = streams ? &streams[at] : NULL;
+            jobs[n++].out = checkpoint_find(out, t->name)->data;
         }
         if (status == 0)
-            status = run_group(&round, r->mask == MERGE_MASK_MT19937 ? &stream : NULL, err);
-        for (size_t i = 0; i < round.n_jobs; i++)
-            job_free(&jobs[i]);
-        free(round.pieces);
+            status = walk_group(m->method->kernel, jobs, n, &(walk_options){.pool = m->options.pool, .block_rows = m->options.block_rows}, err);
+        for (size_t i = 0; i < n; i++)
+            walk_end(&jobs[i]);
     }
     for (int i = 0; i < m->n_models && status == 0; i++)
         status = checkpoint_check(m->models[i], err);
     free(jobs);
-    free(order);
+    free(streams);
     return status;
 }

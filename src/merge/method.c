@@ -21,12 +21,12 @@ static const method_parameter ties[] = {WEIGHT, DENSITY(0.05, 1), NORMALIZE(1), 
 static const method_parameter dare[] = {WEIGHT, DENSITY(0.05, 1), NORMALIZE(0), LAMBDA, RESCALE(1), INT8_MASK};
 
 static const method methods[] = {
-    {"linear", "weighted average of the models", false, 1, 0, linear, COUNT(linear), &kernel_linear},
-    {"slerp", "spherical interpolation between the base and one model", true, 1, 1, slerp, COUNT(slerp), &kernel_slerp},
-    {"task_arithmetic", "the base plus weighted task vectors", true, 1, 0, arithmetic, COUNT(arithmetic), &kernel_task_arithmetic},
-    {"ties", "task vectors trimmed by magnitude, then sign consensus", true, 1, 0, ties, COUNT(ties), &kernel_ties},
-    {"dare_linear", "task vectors with elements dropped at random", true, 1, 0, dare, COUNT(dare), &kernel_dare_linear},
-    {"dare_ties", "elements dropped at random, then sign consensus", true, 1, 0, dare, COUNT(dare), &kernel_dare_ties},
+    {"linear", "weighted average of the models", BASE_AS_MODEL, 1, 0, linear, COUNT(linear), &kernel_linear},
+    {"slerp", "spherical interpolation between the base and one model", BASE_NEEDED, 1, 1, slerp, COUNT(slerp), &kernel_slerp},
+    {"task_arithmetic", "the base plus weighted task vectors", BASE_NEEDED, 1, 0, arithmetic, COUNT(arithmetic), &kernel_task_arithmetic},
+    {"ties", "task vectors trimmed by magnitude, then sign consensus", BASE_NEEDED, 1, 0, ties, COUNT(ties), &kernel_ties},
+    {"dare_linear", "task vectors with elements dropped at random", BASE_NEEDED, 1, 0, dare, COUNT(dare), &kernel_dare_linear},
+    {"dare_ties", "elements dropped at random, then sign consensus", BASE_NEEDED, 1, 0, dare, COUNT(dare), &kernel_dare_ties},
 };
 
 static const char *const names[] = {"linear", "slerp", "task_arithmetic", "ties", "dare_linear", "dare_ties", NULL};

@@ -16,15 +16,24 @@ typedef struct method_parameter {
     const char *help;
 } method_parameter;
 
+enum method_base {
+    BASE_AS_MODEL,     /* a base is one more model, with a weight like the others */
+    BASE_OPTIONAL,     /* a base, where there is one, is what the others are taken relative to */
+    BASE_NEEDED,
+};
+
 typedef struct method method;
 struct method {
     const char *name, *help;
-    bool needs_base;
-    int min_models, max_models;        /* the base not counted for methods that need one; 0: no maximum */
+    enum method_base base;
+    int min_models, max_models;        /* the base not counted unless it is one more model; 0: no maximum */
     const method_parameter *parameters;
     size_t n_parameters;
     const struct method_kernel *kernel;  /* merge.c and the method files know it */
 };
+
+/* Whether the base, where there is one, is no model like the others: it takes no parameters of models and is not counted. */
+static inline bool method_sets_base_apart(const method *m) { return m->base != BASE_AS_MODEL; }
 
 const method *method_find(const char *name);             /* NULL when unknown */
 const char *const *method_names(void);                   /* NULL-terminated */

@@ -106,7 +106,7 @@ static int begin_model(merge_job *j, struct task *p, int i, enum sparsifier spar
     } else {
         if (m->density < 0)
             return fail(err, ERROR_FORMAT, "%s: the density of '%s' for '%s' is %g; a share of elements is in [0, 1]", j->recipe->method,
-                        j->recipe->models[i].path, j->tensor->name, m->density);
+                        kernel_model(j, i), j->tensor->name, m->density);
         if (j->rounding)
             m->work = j->rounding == ROUND_BF16 ? ROUND_BF16 : ROUND_F32;
         m->kept = RANDOM;
@@ -189,8 +189,8 @@ static void cut_ties(const merge_job *j, select_state *select, int model)
     double x[STRIP], b[STRIP];
     for (int64_t at = 0; at < columns; at += STRIP) {
         int n = columns - at < STRIP ? (int)(columns - at) : STRIP;
-        strip_load(j->tensor->sources[model], row * columns + at, n, x);
-        strip_load(j->tensor->sources[j->base], row * columns + at, n, b);
+        strip_load(&j->sources[model], row * columns + at, n, x);
+        strip_load(&j->sources[j->base], row * columns + at, n, b);
         strip_round(j->rounding, x, n);
         strip_round(j->rounding, b, n);
         subtract(x, b, n, x);

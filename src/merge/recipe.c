@@ -44,6 +44,18 @@ void recipe_free(recipe *r)
         free_parameters(&r->models[i].parameters);
         free(r->models[i].path);
     }
+    for (size_t i = 0; i < r->n_slices; i++) {
+        for (size_t k = 0; k < r->slices[i].n_sources; k++)
+            free_parameters(&r->slices[i].sources[k].parameters);
+        free(r->slices[i].sources);
+        free_parameters(&r->slices[i].parameters);
+    }
+    for (size_t i = 0; i < r->n_modules; i++) {
+        free(r->modules[i].name);
+        free_parameters(&r->modules[i].parameters);
+    }
+    free(r->slices);
+    free(r->modules);
     free(r->models);
     free_parameters(&r->parameters);
     free(r->method);
@@ -82,6 +94,21 @@ recipe *recipe_copy(const recipe *r)
         copy->models[i].path = memory_text(r->models[i].path);
         copy->models[i].parameters = copy_parameters(&r->models[i].parameters);
     }
+    copy->slices = memory_new(r->n_slices, sizeof *copy->slices);
+    for (size_t i = 0; i < r->n_slices; i++) {
+        const recipe_slice *from = &r->slices[i];
+        recipe_slice *to = &copy->slices[i];
+        *to = *from;
+        to->parameters = copy_parameters(&from->parameters);
+        to->sources = memory_new(from->n_sources, sizeof *to->sources);
+        for (size_t k = 0; k < from->n_sources; k++) {
+            to->sources[k] = from->sources[k];
+            to->sources[k].parameters = copy_parameters(&from->sources[k].parameters);
+        }
+    }
+    copy->modules = memory_new(r->n_modules, sizeof *copy->modules);
+    for (size_t i = 0; i < r->n_modules; i++)
+        copy->modules[i] = (recipe_module){memory_text(r->modules[i].name), copy_parameters(&r->modules[i].parameters)};
     return copy;
 }
 
@@ -155,21 +182,38 @@ static double evaluate(const recipe_value *v, double t, bool is_switch)
     return (1 - fraction) * v->gradient[low] + fraction * v->gradient[high];
 }
 
-bool recipe_real(const recipe *r, int model, const char *name, const char *whose, double t, double *out)
+static const recipe_parameters *source_parameters(const recipe *r, int slice, int source)
+{
+    if (source < 0)
+        return NULL;
+    if (slice < 0)
+        return &r->models[source].parameters;
+    return (size_t)source < r->slices[slice].n_sources ? &r->slices[slice].sources[source].parameters : NULL;
+}
+
+bool recipe_find(const recipe *r, int slice, int source, const char *parameter, const char *own, const char *name, double t, double *out)
 {
     const method *m = method_find(r->method);
-    const method_parameter *declared = m ? method_parameter_find(m, name) : NULL;
-    for (int level = model < 0 ? 1 : 0; level < 2; level++) {
-        const recipe_parameter *p = find(level == 0 ? &r->models[model].parameters : &r->parameters, name);
+    const method_parameter *declared = m ? method_parameter_find(m, parameter) : NULL;
+    int module = slice < 0 ? -1 : r->slices[slice].module;
+    const recipe_parameters *levels[] = {source_parameters(r, slice, source), slice < 0 ? NULL : &r->slices[slice].parameters,
+                                         module < 0 ? NULL : &r->modules[module].parameters, &r->parameters};
+    for (size_t level = 0; level < sizeof levels / sizeof *levels; level++) {
+        const recipe_parameter *p = levels[level] ? find(levels[level], parameter) : NULL;
         for (size_t i = 0; p && i < p->count; i++) {
             const recipe_value *v = &p->values[i];
-            if (v->filter && strcmp(v->filter, "*") != 0 && !strstr(whose, v->filter))
+            if (v->filter && strcmp(v->filter, "*") != 0 && !strstr(level == 0 ? own : name, v->filter))
                 continue;
             *out = evaluate(v, t, declared && declared->is_bool);
             return true;
         }
     }
     return false;
+}
+
+bool recipe_real(const recipe *r, int model, const char *parameter, const char *name, double t, double *out)
+{
+    return recipe_find(r, -1, model, parameter, name, name, t, out);
 }
 
 char *recipe_model_folder(const recipe *r, int model)

@@ -39,6 +39,27 @@ typedef struct recipe_model {
     recipe_parameters parameters;
 } recipe_model;
 
+/* A run of output layers and the layers of the sources they are made of. The first slice also makes what stands before the layers, the
+ * last what stands behind them. */
+typedef struct recipe_source {
+    int model;                      /* index into the recipe's models */
+    int64_t first, end;             /* layers [first, end) of it; end -1: all */
+    recipe_parameters parameters;
+} recipe_source;
+
+typedef struct recipe_slice {
+    int module;                     /* index into the recipe's modules, -1: none */
+    recipe_source *sources;         /* [n_sources] in YAML order; owned */
+    size_t n_sources;
+    int base;                       /* index into the recipe's models: the slice's own base_model, else the recipe's; -1: none */
+    recipe_parameters parameters;
+} recipe_slice;
+
+typedef struct recipe_module {
+    char *name;                     /* owned */
+    recipe_parameters parameters;
+} recipe_module;
+
 enum merge_mode { MERGE_EXACT, MERGE_COMPAT };
 enum merge_mask { MERGE_MASK_PHILOX, MERGE_MASK_MT19937 };   /* ours, keyed by place; mergekit's, drawn in its order */
 
@@ -49,6 +70,10 @@ typedef struct recipe {
     int base;                       /* index into models, -1: none */
     bool base_listed;               /* the base stood among the models */
     recipe_parameters parameters;   /* global */
+    recipe_slice *slices;           /* [n_slices] written as slices or modules, and then models have no parameters; 0: written as models */
+    size_t n_slices;
+    recipe_module *modules;         /* [n_modules] */
+    size_t n_modules;
     int dtype, out_dtype;           /* enum dtype, -1: not given */
     bool tokenizer_base;            /* tokenizer_source: base, cuts vocabularies to the base's rows */
     enum merge_mode mode;           /* merganser: {mode: exact | compat} */
@@ -75,6 +100,11 @@ int recipe_add_model(recipe *r, const char *path);
 void recipe_set(recipe *r, int model, const char *name, double value);
 void recipe_set_filtered(recipe *r, int model, const char *name, const char *filter, double value);
 void recipe_clear(recipe *r, int model, const char *name);
+
+/* The value of a parameter for one tensor, first hit wins: source, output slice, module, the recipe's own. slice -1: of a recipe
+ * written as models. source: a place in the slice's sources or the recipe's models, -1: a parameter of no model. A filter of the
+ * source's own parameters is matched with `own`, the tensor's name in that model, any other with `name`, that of the output. */
+bool recipe_find(const recipe *r, int slice, int source, const char *parameter, const char *own, const char *name, double t, double *out);
 
 /* The value of a parameter for one tensor; t in [0, 1] is the layer's place (0 for tensors outside the layers).
  * Leaves *out alone and returns false where nothing is given. */

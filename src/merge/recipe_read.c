@@ -217,12 +217,12 @@ static int read_base(const yaml_value *root, recipe *r, const method *m, error *
         if (r->base < 0)
             r->base = recipe_add_model(r, path);
     }
-    if (m->needs_base && r->base < 0)
+    if (m->base == BASE_NEEDED && r->base < 0)
         return yaml_fail(err, root, "%s needs a base_model", m->name);
-    int others = (int)r->n_models - (m->needs_base ? 1 : 0);
+    int others = (int)r->n_models - (method_sets_base_apart(m) && r->base >= 0 ? 1 : 0);
     if (others < m->min_models || (m->max_models && others > m->max_models))
         return yaml_fail(err, root, "%s takes %s%d model%s%s, not %d", m->name, m->max_models ? "" : "at least ", m->min_models,
-                         m->min_models == 1 ? "" : "s", m->needs_base ? " beside the base" : "", others);
+                         m->min_models == 1 ? "" : "s", method_sets_base_apart(m) ? " beside the base" : "", others);
     return 0;
 }
 
@@ -243,7 +243,7 @@ static int check_required(const yaml_value *root, const recipe *r, const method 
         if (!p->per_model)
             return yaml_fail(err, root, "%s needs the parameter '%s'", m->name, p->name);
         for (int i = 0; i < (int)r->n_models; i++)
-            if (!(m->needs_base && i == r->base) && !given(&r->models[i].parameters, p->name))
+            if (!(method_sets_base_apart(m) && i == r->base) && !given(&r->models[i].parameters, p->name))
                 return yaml_fail(err, root, "model '%s' has no '%s'", r->models[i].path, p->name);
     }
     return 0;

@@ -135,12 +135,17 @@ static int plan_tensor(const recipe *r, checkpoint *const *models, const char *n
 {
     t->name = t->drawn_as = name;
     t->sources = memory_new(r->n_models, sizeof *t->sources);
+    t->source_names = memory_new(r->n_models, sizeof *t->source_names);
+    t->n_models = (int)r->n_models;
+    t->base = r->base;
+    t->slice = -1;
     bool computed = true;
     for (size_t i = 0; i < r->n_models; i++) {
         const char *read_as;
         t->sources[i] = find_source(models[i], name, &read_as);
         if (!t->sources[i])
             return fail(err, ERROR_FORMAT, "'%s' is not in %s, but in another of the sources: these models cannot be merged", name, models[i]->name);
+        t->source_names[i] = read_as;
         if (i == 0 || strcmp(read_as, t->drawn_as) > 0)
             t->drawn_as = read_as;
         computed &= dtype_is_float(t->sources[i]->dtype);
@@ -221,8 +226,10 @@ int tensors_plan(const recipe *r, checkpoint *const *models, tensor_plan *out, e
 
 void tensors_free(tensor_plan *p)
 {
-    for (size_t i = 0; i < p->count; i++)
+    for (size_t i = 0; i < p->count; i++) {
         free(p->items[i].sources);
+        free(p->items[i].source_names);
+    }
     free(p->items);
     free(p->notes.text);
     *p = (tensor_plan){0};

@@ -103,7 +103,7 @@ genome *genome_new(const recipe *r, const genome_options *o, error *err)
         if (!p->per_model)
             status = add_parameter(g, o, p, -1, err);
         for (int m = 0; p->per_model && m < (int)r->n_models && status == 0; m++)
-            if (m != r->base || (r->base_listed && !o->method->needs_base))
+            if (m != r->base || (r->base_listed && !method_sets_base_apart(o->method)))
                 status = add_parameter(g, o, p, m, err);
     }
     if (status == 0 && g->count == 0)

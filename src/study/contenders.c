@@ -163,7 +163,7 @@ static const step *path_step(const session *s)
 
 static bool possible(const step *st, const unsearched *u)
 {
-    return st && (!method_find(u->method)->needs_base || st->recipe->base >= 0);
+    return st && (method_find(u->method)->base != BASE_NEEDED || st->recipe->base >= 0);
 }
 
 /* A is the step's first source, B each of the others. */
@@ -195,7 +195,7 @@ static recipe *build(const session *s, const step *st, const unsearched *u)
         if (u->density > 0)
             recipe_set(r, at, "density", u->density);
     }
-    if (method_find(u->method)->needs_base)
+    if (method_find(u->method)->base == BASE_NEEDED)
         r->base = recipe_add_model(r, searched->models[searched->base].path);
     r->base_listed = false;
     r->mode = searched->mode;

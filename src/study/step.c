@@ -41,7 +41,7 @@ int step_shape_model(const study_file *f, int index)
 {
     const study_step *s = &f->steps[index];
     const method *m = method_find(s->method);
-    return study_file_model(f, m && m->needs_base ? s->base_model : s->sources[0]);
+    return study_file_model(f, m && m->base == BASE_NEEDED ? s->base_model : s->sources[0]);
 }
 
 void step_name_winners(const step *st, const char *study_db, layer_path *p)
@@ -85,12 +85,12 @@ static int check_method(const study_file *f, const study_step *s, const method *
         return fail(err, ERROR_USAGE, "%s: unknown merge method '%s'%s%s%s", f->path, s->method, near ? "; did you mean '" : "",
                     near ? near : "", near ? "'?" : "");
     }
-    if (m->needs_base && !s->base_model)
+    if (m->base == BASE_NEEDED && !s->base_model)
         return fail(err, ERROR_USAGE, "%s: method %s needs 'base_model: NAME', one of the models", f->path, m->name);
     if ((int)s->n_sources < m->min_models || (m->max_models && (int)s->n_sources > m->max_models))
         return fail(err, ERROR_USAGE, "%s: method %s takes %d%s sources, the study has %zu", f->path, m->name,
                     m->max_models ? m->max_models : m->min_models, m->max_models ? "" : " or more", s->n_sources);
-    if (s->tokenizer_base && !m->needs_base)
+    if (s->tokenizer_base && m->base != BASE_NEEDED)
         return fail(err, ERROR_USAGE, "%s: 'tokenizer: base' needs a method with a base model", f->path);
     return 0;
 }
@@ -104,7 +104,7 @@ static int open_recipe(step *st, const study_file *f, const char *const *paths, 
     recipe *r = st->recipe = recipe_new(s->method);
     for (size_t i = 0; i < s->n_sources; i++)
         add_model(st, f, s->sources[i], paths);
-    r->base = m->needs_base ? add_model(st, f, s->base_model, paths) : -1;
+    r->base = m->base == BASE_NEEDED ? add_model(st, f, s->base_model, paths) : -1;
     r->base_listed = false;
     r->mode = strcmp(s->mode, "compat") == 0 ? MERGE_COMPAT : MERGE_EXACT;
     r->tokenizer_base = s->tokenizer_base;
