@@ -11,11 +11,13 @@
 #include "merge/tensors.h"
 #include "merge/walk.h"
 #include "model/config.h"
+#include "tensor/names.h"
 
 #define GROUP_ELEMENTS ((int64_t)32 << 20)
 
 struct merger {
     const method *method;
+    const recipe *recipe;        /* that it was prepared for; borrowed */
     checkpoint *const *models;   /* borrowed */
     int n_models, base, config_from;
     merge_options options;
@@ -25,6 +27,8 @@ struct merger {
 static int check_models(const recipe *r, const method *m, error *err)
 {
     int n = (int)r->n_models - (method_sets_base_apart(m) && r->base >= 0);
+    if (r->n_slices)
+        return 0;                /* counted slice by slice when it was read */
     if (m->base == BASE_NEEDED && r->base < 0)
         return fail(err, ERROR_FORMAT, "%s needs a base_model", m->name);
     if (n < m->min_models || (m->max_models && n > m->max_models))
@@ -60,13 +64,14 @@ merger *merge_prepare(const recipe *r, checkpoint *const *models, const merge_op
         return NULL;
     merger *m = memory_new(1, sizeof *m);
     m->method = found;
+    m->recipe = r;
     m->models = models;
     m->n_models = (int)r->n_models;
     m->base = r->base;
     m->config_from = r->config_from >= 0 ? r->config_from : r->base >= 0 ? r->base : 0;
     if (options)
         m->options = *options;
-    if (tensors_plan(r, models, &m->plan, err) != 0) {
+    if (tensors_plan(r, models, m->config_from, &m->plan, err) != 0) {
         merge_free(m);
         return NULL;
     }
@@ -89,6 +94,12 @@ char *merge_notes(const merger *m)
     return memory_text_n(n ? notes->text : "", n && notes->text[n - 1] == '\n' ? n - 1 : n);
 }
 
+static json_t *text_config(json_t *config)
+{
+    json_t *nested = json_object_get(config, "text_config");
+    return json_is_object(nested) ? nested : config;
+}
+
 static void set_untied(json_t *config)
 {
     json_t *objects[] = {config, json_object_get(config, "text_config")};
@@ -97,26 +108,67 @@ static void set_untied(json_t *config)
             json_object_set_new(objects[i], "tie_word_embeddings", json_false());
 }
 
+/* A list with an entry for every layer (layer_types) follows its layers through the slices. */
+static void move_lists(const merger *m, const recipe *r, json_t *config)
+{
+    json_t *text = text_config(config);
+    const char *key;
+    json_t *list;
+    int64_t layers = 0;
+    tensor_names *names = names_read(m->models[m->config_from], r->layers);
+    if (names_main(names))
+        layers = names_main(names)->layers;
+    names_free(names);
+    json_object_foreach(text, key, list) {
+        if (!json_is_array(list) || layers == 0 || (int64_t)json_array_size(list) != layers)
+            continue;
+        json_t *moved = json_array();
+        for (size_t s = 0; s < r->n_slices; s++) {
+            const recipe_source *source = &r->slices[s].sources[0];
+            const json_t *own = json_object_get(text_config(m->models[source->model]->config), key);
+            for (int64_t layer = source->first; layer < source->end; layer++)
+                json_array_append(moved, json_array_get(own ? own : list, (size_t)layer));
+        }
+        json_object_set_new(text, key, moved);
+    }
+}
+
+static json_t *make_config(const merger *m, const checkpoint *shape, error *err)
+{
+    json_t *config = json_deep_copy(m->models[m->config_from]->config), *fitting;
+    if (m->plan.has_head)
+        set_untied(config);
+    if (m->recipe->n_slices && m->recipe->slices[0].sources[0].end >= 0)
+        move_lists(m, m->recipe, config);
+    checkpoint with_config = *shape;
+    with_config.config = config;
+    fitting = checkpoint_config(&with_config, err);
+    json_decref(config);
+    return fitting;
+}
+
+checkpoint *merge_outline(const merger *m, error *err)
+{
+    const checkpoint *words = m->models[m->base >= 0 ? m->base : 0];
+    checkpoint *c = memory_new(1, sizeof *c);
+    c->name = memory_text("the merge");
+    c->folder = memory_text(words->folder);
+    c->items = memory_new(m->plan.count, sizeof *c->items);
+    c->count = m->plan.count;
+    for (size_t i = 0; i < m->plan.count; i++)
+        c->items[i] = (checkpoint_item){.name = memory_text(m->plan.items[i].name), .tensor = m->plan.items[i].shape};
+    if (!m->models[m->config_from]->config || (c->config = make_config(m, c, err)))
+        return c;
+    checkpoint_free(c);
+    return NULL;
+}
+
 checkpoint *merge_allocate(const merger *m, error *err)
 {
-    checkpoint_item *items = memory_new(m->plan.count, sizeof *items);
-    for (size_t i = 0; i < m->plan.count; i++)
-        items[i] = (checkpoint_item){.name = (char *)m->plan.items[i].name, .tensor = m->plan.items[i].shape};
-    const checkpoint *from = m->models[m->config_from], *words = m->models[m->base >= 0 ? m->base : 0];
-    json_t *config = from->config ? json_deep_copy(from->config) : NULL;
-    if (config && m->plan.has_head)
-        set_untied(config);
-    checkpoint *c = checkpoint_new("the merge", words->folder, config, items, m->plan.count, err);
-    json_t *fitting = c && config ? checkpoint_config(c, err) : NULL;
-    if (fitting) {
-        json_decref(c->config);
-        c->config = fitting;
-    } else if (c && config) {
-        checkpoint_free(c);
-        c = NULL;
-    }
-    json_decref(config);
-    free(items);
+    checkpoint *outline = merge_outline(m, err), *c = NULL;
+    if (outline)
+        c = checkpoint_new(outline->name, outline->folder, outline->config, outline->items, outline->count, err);
+    checkpoint_free(outline);
     return c;
 }
 

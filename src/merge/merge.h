@@ -22,10 +22,13 @@ typedef struct merge_options {
     int64_t block_rows;        /* 0: chosen; tests set 1, 7, all */
 } merge_options;
 
-/* models [recipe->n_models], borrowed and to outlive the merger. Mismatched shapes, vocabularies (both counts and the
+/* Recipe and models [recipe->n_models] are borrowed and to outlive the merger. Mismatched shapes, vocabularies (both counts and the
  * fix), missing tensors, parameters out of range: one clear error. */
 merger *merge_prepare(const recipe *r, checkpoint *const *models, const merge_options *options, error *err);
 void merge_free(merger *m);
+
+/* The output without its data: names, shapes, types, config. checkpoint_free it. */
+checkpoint *merge_outline(const merger *m, error *err);
 
 /* An output checkpoint with all tensors allocated, config from the base (else the first model) with dtype and vocabulary corrected. */
 checkpoint *merge_allocate(const merger *m, error *err);

@@ -48,6 +48,7 @@ void checkpoint_free(checkpoint *c);
 char *checkpoint_locate(const char *path, const char *file);
 
 const tensor *checkpoint_find(const checkpoint *c, const char *name);   /* borrowed; NULL when absent */
+const checkpoint_item *checkpoint_find_item(const checkpoint *c, const char *name);
 int checkpoint_check(const checkpoint *c, error *err);                  /* buffer_check of every buffer */
 int checkpoint_sort(checkpoint *c, error *err);                         /* items by name; the same name twice is an error */
 uint64_t checkpoint_bytes(const checkpoint *c);                         /* sum of tensor_bytes */
