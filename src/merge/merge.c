@@ -1,28 +1,14 @@
-/* Tensors are taken in groups, so that what is needed beside the sources is bounded and sources larger than memory are read from disk
- * once. Nothing depends on the groups. */
 #include "merge/merge.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "merge/mask.h"
 #include "merge/method.h"
-#include "merge/tensors.h"
-#include "merge/walk.h"
+#include "merge/merger.h"
 #include "model/config.h"
 #include "tensor/names.h"
 
-#define GROUP_ELEMENTS ((int64_t)32 << 20)
-
-struct merger {
-    const method *method;
-    const recipe *recipe;        /* that it was prepared for; borrowed */
-    checkpoint *const *models;   /* borrowed */
-    int n_models, base, config_from;
-    merge_options options;
-    tensor_plan plan;
-};
 
 static int check_models(const recipe *r, const method *m, error *err)
 {
@@ -170,65 +156,4 @@ checkpoint *merge_allocate(const merger *m, error *err)
         c = checkpoint_new(outline->name, outline->folder, outline->config, outline->items, outline->count, err);
     checkpoint_free(outline);
     return c;
-}
-
-static int by_drawing_order(const void *a, const void *b)
-{
-    return strcmp((*(const merge_tensor *const *)a)->drawn_as, (*(const merge_tensor *const *)b)->drawn_as);
-}
-
-/* mergekit's masks come from one stream, tensor after tensor in the order of their names: where each one begins. NULL: native masks, or
- * an error. */
-static mask_stream *find_streams(const merger *m, const recipe *r, error *err)
-{
-    size_t count = m->plan.count;
-    mask_stream *streams = memory_new(count, sizeof *streams), at;
-    const merge_tensor **order = memory_new(count, sizeof *order);
-    int status = 0;
-    for (size_t i = 0; i < count; i++)
-        order[i] = &m->plan.items[i];
-    qsort(order, count, sizeof *order, by_drawing_order);
-    mask_stream_seed(&at, (uint32_t)r->seed);
-    for (size_t i = 0; i < count && status == 0; i++) {
-        merge_job j;
-        streams[order[i] - m->plan.items] = at;
-        status = walk_begin(&j, m->method->kernel, r, order[i], err);
-        for (int k = 0; status == 0 && j.draws && k < j.n_models; k++)
-            if (j.draws[k])
-                mask_stream_skip(&at, order[i]->count);
-        walk_end(&j);
-    }
-    free(order);
-    if (status == 0)
-        return streams;
-    free(streams);
-    return NULL;
-}
-
-int merge_run(merger *m, const recipe *r, checkpoint *out, error *err)
-{
-    size_t count = m->plan.count;
-    bool drawn = r->mask == MERGE_MASK_MT19937;
-    mask_stream *streams = drawn ? find_streams(m, r, err) : NULL;
-    merge_job *jobs = memory_new(count, sizeof *jobs);
-    int status = drawn && !streams ? -1 : 0;
-    for (size_t at = 0; at < count && status == 0;) {
-        size_t n = 0;
-        for (int64_t elements = 0; at < count && (n == 0 || elements + m->plan.items[at].count <= GROUP_ELEMENTS) && status == 0; at++) {
-            const merge_tensor *t = &m->plan.items[at];
-            elements += t->count;
-            status = walk_begin(&jobs[n], m->method->kernel, r, t, err);
-            jobs[n].stream = streams ? &streams[at] : NULL;
-            jobs[n++].out = checkpoint_find(out, t->name)->data;
-        }
-        if (status == 0)
-            status = walk_group(m->method->kernel, jobs, n, &(walk_options){.pool = m->options.pool, .block_rows = m->options.block_rows}, err);
-        for (size_t i = 0; i < n; i++)
-            walk_end(&jobs[i]);
-    }
-    for (int i = 0; i < m->n_models && status == 0; i++)
-        status = checkpoint_check(m->models[i], err);
-    free(jobs);
-    free(streams);
-    return status;
 }

@@ -75,6 +75,9 @@ typedef struct checkpoint_write_options {
     /* extra files of the folder, written beside the tensors, in place of copied ones of that name: [n_files]; borrowed */
     const struct checkpoint_file { const char *name, *text; } *files;
     size_t n_files;
+    /* what the tensors are made of; NULL: a failure leaves nothing to go on from. resume: go on behind the shards that a run with this key finished */
+    const char *key;
+    bool resume;
 } checkpoint_write_options;
 
 /* Writes a Hugging Face folder that transformers loads without a warning: model.safetensors or shards with an
