@@ -424,16 +424,17 @@ static int write_extra(const char *folder, const checkpoint_write_options *o, er
 
 int folder_finish(folder_writer *w, error *err)
 {
-    char *state = state_path(w);
     int status = w->n_shards > 1 ? write_index(w, err) : 0;
     if (status == 0 && (write_config(w->outline, w->partial, err) != 0 || (w->outline->folder && copy_companions(w->outline->folder, w->partial, err) != 0) ||
                         write_extra(w->partial, &w->options, err) != 0))
         status = -1;
-    if (status == 0 && w->options.key && unlink(state) != 0)
-        status = fail_errno(err, "%s", state);
     if (status == 0)
         status = file_publish(w->out, w->options.replace, err);
     w->finished = status == 0;
+    /* Only now: a failure before leaves something to go on from. It is there too where only the last fsync failed. */
+    char *state = file_join(w->out, STATE);
+    if (w->options.key)
+        unlink(state);
     free(state);
     return status;
 }
