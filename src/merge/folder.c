@@ -8,7 +8,7 @@
 #include "merge/merge.h"
 #include "merge/method.h"
 
-static void close_models(const recipe *r, checkpoint **models)
+void merge_close_models(const recipe *r, checkpoint **models)
 {
     for (size_t i = 0; models && i < r->n_models; i++)
         checkpoint_free(models[i]);
@@ -27,8 +27,7 @@ static char *merge_card(const recipe *r, const char *out, const char *yaml)
     return text;
 }
 
-/* The recipe's models; tensors that have to be computed are left to the merge. */
-static checkpoint **open_models(const recipe *r, error *err)
+checkpoint **merge_open_models(const recipe *r, error *err)
 {
     checkpoint **models = memory_new(r->n_models, sizeof *models);
     int status = 0;
@@ -40,7 +39,7 @@ static checkpoint **open_models(const recipe *r, error *err)
     }
     if (status == 0)
         return models;
-    close_models(r, models);
+    merge_close_models(r, models);
     return NULL;
 }
 
@@ -62,7 +61,7 @@ static int check_finite(const recipe *r, checkpoint **models, const merge_option
 
 checkpoint *merge_in_memory(const recipe *r, const merge_options *options, error *err)
 {
-    checkpoint **models = open_models(r, err), *merged = NULL;
+    checkpoint **models = merge_open_models(r, err), *merged = NULL;
     merger *m = models ? merge_prepare(r, models, options, err) : NULL;
     if (m) {
         say_notes(m);
@@ -74,7 +73,7 @@ checkpoint *merge_in_memory(const recipe *r, const merge_options *options, error
         }
     }
     merge_free(m);
-    close_models(r, models);
+    merge_close_models(r, models);
     return merged;
 }
 
@@ -151,7 +150,7 @@ int merge_to_folder(const recipe *r, const merge_output *output, const merge_opt
 {
     if (check_recipe_out(r, output->path, output->replace, err) != 0)
         return -1;
-    checkpoint **models = open_models(r, err);
+    checkpoint **models = merge_open_models(r, err);
     merger *m = models ? merge_prepare(r, models, options, err) : NULL;
     int status = m ? 0 : -1;
     if (m) {
@@ -161,6 +160,6 @@ int merge_to_folder(const recipe *r, const merge_output *output, const merge_opt
     if (status == 0)
         status = write_merge(m, r, models, output, err);
     merge_free(m);
-    close_models(r, models);
+    merge_close_models(r, models);
     return status;
 }

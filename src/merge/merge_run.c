@@ -77,9 +77,18 @@ uint64_t merge_memory(const merger *m)
     return most + (uint64_t)threads_count(m->options.pool) * MERGE_THREAD_BYTES;
 }
 
-static int check_budget(const merger *m, error *err)
+/* Memory and every parameter of every tensor, before the first is computed. */
+static int check_run(const merger *m, const recipe *r, error *err)
 {
     uint64_t needed = merge_memory(m);
+    int status = 0;
+    for (size_t i = 0; i < m->plan.count && status == 0; i++) {
+        merge_job j;
+        status = walk_begin(&j, m->method->kernel, r, &m->plan.items[i], err);
+        walk_end(&j);
+    }
+    if (status != 0)
+        return -1;
     if (m->options.memory && needed > m->options.memory)
         return fail(err, ERROR_MEMORY, "the merge needs %llu MiB beside the models' files for its largest tensor, and --memory allows %llu", (unsigned long long)(needed >> 20) + 1,
                     (unsigned long long)m->options.memory >> 20);
@@ -172,7 +181,7 @@ static int check_models(const merger *m, error *err)
 int merge_run(merger *m, const recipe *r, checkpoint *out, error *err)
 {
     mask_stream *streams = NULL;
-    if (check_budget(m, err) != 0 || (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err))))
+    if (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err)))
         return -1;
     size_t *order = memory_new(m->plan.count, sizeof *order);
     for (size_t i = 0; i < m->plan.count; i++)
@@ -183,6 +192,26 @@ int merge_run(merger *m, const recipe *r, checkpoint *out, error *err)
     free(order);
     free(streams);
     return status;
+}
+
+static void drop(merge_sink *self, const merge_tensor *t, int64_t first, int64_t n, const void *bytes)
+{
+    (void)self;
+    (void)t;
+    (void)first;
+    (void)n;
+    (void)bytes;
+}
+
+int merge_sample(merger *m, const recipe *r, const size_t *places, size_t n, error *err)
+{
+    mask_stream *streams = NULL;
+    merge_sink nowhere = {drop};
+    if (check_run(m, r, err) != 0 || (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err))))
+        return -1;
+    int status = run_all(&(struct run){.m = m, .recipe = r, .streams = streams, .order = places, .count = n, .sink = &nowhere}, err);
+    free(streams);
+    return status == 0 ? check_models(m, err) : -1;
 }
 
 /* ---- into a folder */
@@ -223,7 +252,7 @@ int merge_write(merger *m, const recipe *r, folder_writer *w, error *err)
 {
     mask_stream *streams = NULL;
     folder_sink sink = {.sink = {put}, .m = m, .writer = w};
-    int status = check_budget(m, err);
+    int status = check_run(m, r, err);
     if (status == 0 && r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err)))
         status = -1;
     uint64_t done = 0;
