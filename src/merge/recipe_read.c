@@ -8,7 +8,6 @@
 
 #include "base/memory.h"
 #include "merge/method.h"
-#include "merge/passthrough.h"
 #include "merge/recipe.h"
 #include "merge/recipe_parts.h"
 
@@ -23,10 +22,6 @@ static const char *const source_keys[] = {"model", "layer_range", "parameters", 
 static const char *const filter_keys[] = {"filter", "value", NULL};
 static const char *const tokenizer_keys[] = {"source", "tokens", "pad_to_multiple_of", NULL};
 static const char *const rescale_words[] = {"l1", "inverse_density", NULL};
-
-/* What mergekit has and this program has not. */
-static const char *const foreign_methods[] = {"breadcrumbs", "breadcrumbs_ties", "della", "della_linear", "nuslerp", "multislerp", "karcher",
-                                              "model_stock", "sce", "arcee_fusion", "nearswap", "ram", "ramplus_tl", NULL};
 
 /* In compat mode what mergekit would take is taken, so long as float32 can hold it. */
 static int check_range(const yaml_value *v, const recipe *r, const method_parameter *p, double x, error *err)
@@ -329,15 +324,6 @@ static const method *read_method(const yaml_value *root, error *err)
     const method *m = method_find(name);
     if (m)
         return m;
-    if (passthrough_is_yaml(root)) {
-        recipe_unsupported(err, v, "passthrough is a path through layers: no tensors are merged, so it stands for no recipe here");
-        return NULL;
-    }
-    for (int i = 0; foreign_methods[i]; i++)
-        if (strcmp(foreign_methods[i], name) == 0) {
-            recipe_unsupported(err, v, "merge_method '%s' is not supported yet", name);
-            return NULL;
-        }
     const char *near = text_nearest(name, method_names());
     yaml_fail(err, v, "unknown merge_method '%s'%s%s%s", name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     return NULL;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "merge/method.h"
+
 static const char HEAD[] = "lm_head.weight";
 
 bool tensors_is_table(const char *name)
@@ -164,7 +166,7 @@ static int plan_tensor(const recipe *r, checkpoint *const *models, const char *n
     if (r->dtype >= 0)
         d = (enum dtype)r->dtype;
     t->work = rounding_of(d);
-    t->shape.dtype = r->out_dtype >= 0 ? (enum dtype)r->out_dtype : d;
+    t->shape.dtype = r->out_dtype >= 0 ? (enum dtype)r->out_dtype : method_find(r->method)->wide ? DTYPE_F32 : d;
     return 0;
 }
 
