@@ -8,6 +8,7 @@
 #include "base/progress.h"
 #include "cmd/options.h"
 #include "merge/fold.h"
+#include "merge/preview.h"
 #include "model/architecture.h"
 #include "model/config.h"
 #include "study/path_drawing.h"
@@ -210,6 +211,38 @@ static int inspect_path(const char *name, const source *s, bool json, error *err
     return status;
 }
 
+/* ---- recipes */
+
+static int inspect_recipe(const char *file, const yaml_value *root, const common_options *common, threads *pool, error *err)
+{
+    recipe *r = recipe_from_yaml(root, file, err);
+    json_t *what = r ? merge_preview(r, &(merge_options){.pool = pool, .memory = common->memory}, ".", err) : NULL;
+    if (what && common->json) {
+        json_dumpf(what, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else if (what) {
+        char *text = merge_preview_text(what);
+        printf("%s: a recipe\n%s", file, text);
+        free(text);
+    }
+    json_decref(what);
+    recipe_free(r);
+    return what ? 0 : -1;
+}
+
+/* A YAML file is a recipe unless it is a path; *is_recipe tells whether it was taken as one. */
+static int try_recipe(const char *file, const common_options *common, threads *pool, bool *is_recipe, error *err)
+{
+    *is_recipe = text_ends_with(file, ".yml") || text_ends_with(file, ".yaml");
+    if (!*is_recipe)
+        return 0;
+    yaml_value *root = yaml_read(file, err);
+    *is_recipe = !root || !path_is_yaml(root);
+    int status = !root ? -1 : *is_recipe ? inspect_recipe(file, root, common, pool, err) : 0;
+    yaml_free(root);
+    return status;
+}
+
 static int inspect_source(const char *name, threads *pool, bool json, bool all, error *err)
 {
     source s = {0};
@@ -231,14 +264,16 @@ static int run(const command *self, int argc, char **argv)
         return stop - 1;
     error err = {0};
     size_t n = strlen(words[0]);
-    bool is_study = n > 3 && strcmp(words[0] + n - 3, ".db") == 0;
+    bool is_study = n > 3 && strcmp(words[0] + n - 3, ".db") == 0, is_recipe = false;
     threads *pool = options_pool(&common);
-    int status = is_study ? study_print_table(words[0], common.json, &err) : inspect_source(words[0], pool, common.json, all, &err);
+    int status = is_study ? study_print_table(words[0], common.json, &err) : try_recipe(words[0], &common, pool, &is_recipe, &err);
+    if (status == 0 && !is_study && !is_recipe)
+        status = inspect_source(words[0], pool, common.json, all, &err);
     threads_free(pool);
     return status == 0 ? 0 : options_fail(&err);
 }
 
 const command command_inspect = {
-    "inspect", "MODEL|FILE|STUDY.db", "Say what a model, a file, a path or a study is: architecture, tokenizer, tensors; the path drawn; a study's standing.",
+    "inspect", "MODEL|FILE|RECIPE.yml|STUDY.db", "Say what a model, a file, a path or a study is: architecture, tokenizer, tensors; the path drawn; a study's standing; of a recipe, everything checked, what it will do, in how much time, memory and disk.",
     "  merganser inspect miniature/models/ja\n", run,
 };

@@ -12,7 +12,8 @@
 
 typedef struct merge_command {
     const char *file, *out;
-    bool force, compat;
+    bool force, compat, resume;
+    uint64_t shard_bytes, memory;
     int64_t seed;               /* -1: the recipe's */
     int dtype;                  /* -1: the file's, else the sources' */
     const backend *backend;
@@ -36,7 +37,9 @@ static int merge_recipe(const merge_command *c, const yaml_value *root, error *e
         r->seed = (uint64_t)c->seed;
     if (c->dtype >= 0)
         r->out_dtype = c->dtype;
-    int status = merge_to_folder(r, c->out, c->force, &(merge_options){.pool = c->pool}, err);
+    const merge_output output = {.path = c->out, .replace = c->force, .resume = c->resume, .shard_bytes = c->shard_bytes};
+    progress_catch_interrupts();
+    int status = merge_to_folder(r, &output, &(merge_options){.pool = c->pool, .memory = c->memory}, err);
     double seconds = progress_seconds() - c->began;
     if (status == 0 && c->json)
         printf("{\"method\": \"%s\", \"models\": %zu, \"seconds\": %.3f}\n", r->method, r->n_models, seconds);
@@ -74,8 +77,8 @@ static int merge_path(const merge_command *c, layer_path *p, int dtype, error *e
 {
     source s = {0};
     int status = 0;
-    if (c->compat || c->seed >= 0)
-        status = fail(err, ERROR_USAGE, "%s: --compat and --seed are for recipes that merge; a path has nothing random", c->file);
+    if (c->compat || c->seed >= 0 || c->resume || c->shard_bytes)
+        status = fail(err, ERROR_USAGE, "%s: --compat, --seed, --resume and --shard-size are for recipes that merge, not for paths", c->file);
     else
         status = merge_check_out(NULL, 0, c->out, c->force, err);
     if (status != 0) {
@@ -124,6 +127,8 @@ static int run(const command *self, int argc, char **argv)
         {"force", 'f', OPTION_FLAG, &c.force, NULL, "replace OUT where it exists"},
         {"dtype", 0, OPTION_TEXT, &dtype, "TYPE", "write float32, bfloat16 or float16 (default: the file's out_dtype, else the sources')"},
         {"compat", 0, OPTION_FLAG, &c.compat, NULL, "round where mergekit 0.1.5 rounds, with its masks"},
+        {"resume", 0, OPTION_FLAG, &c.resume, NULL, "go on behind the shards that a run of this merge finished before it was cut short"},
+        {"shard-size", 0, OPTION_SIZE, &c.shard_bytes, "SIZE", "the most bytes of a file of tensors (default 5GB)"},
         {"seed", 0, OPTION_INT, &c.seed, "N", "of the random masks (default: the recipe's, else 0)"},
     };
     const char *words[2];
@@ -135,6 +140,7 @@ static int run(const command *self, int argc, char **argv)
     c.file = words[0];
     c.out = words[1];
     c.json = common.json;
+    c.memory = common.memory;
     c.began = progress_seconds();
     c.backend = options_backend(&common, &err);
     if (!c.backend || read_dtype(dtype, &c.dtype, &err) != 0)

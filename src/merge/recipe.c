@@ -60,6 +60,7 @@ void recipe_free(recipe *r)
     free_parameters(&r->parameters);
     free(r->method);
     free(r->file);
+    free(r->layers);
     free(r);
 }
 
@@ -88,6 +89,7 @@ recipe *recipe_copy(const recipe *r)
     *copy = *r;
     copy->method = memory_text(r->method);
     copy->file = memory_text(r->file);
+    copy->layers = memory_text(r->layers);
     copy->parameters = copy_parameters(&r->parameters);
     copy->models = memory_new(r->n_models, sizeof *copy->models);
     for (size_t i = 0; i < r->n_models; i++) {

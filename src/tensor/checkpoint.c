@@ -26,20 +26,26 @@ void checkpoint_free(checkpoint *c)
     free(c);
 }
 
-const tensor *checkpoint_find(const checkpoint *c, const char *name)
+const checkpoint_item *checkpoint_find_item(const checkpoint *c, const char *name)
 {
     size_t low = 0, high = c->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         int order = strcmp(name, c->items[middle].name);
         if (order == 0)
-            return &c->items[middle].tensor;
+            return &c->items[middle];
         if (order < 0)
             high = middle;
         else
             low = middle + 1;
     }
     return NULL;
+}
+
+const tensor *checkpoint_find(const checkpoint *c, const char *name)
+{
+    const checkpoint_item *item = checkpoint_find_item(c, name);
+    return item ? &item->tensor : NULL;
 }
 
 void checkpoint_add_maker(checkpoint *c, tensor_maker *m)

@@ -48,6 +48,7 @@ void checkpoint_free(checkpoint *c);
 char *checkpoint_locate(const char *path, const char *file);
 
 const tensor *checkpoint_find(const checkpoint *c, const char *name);   /* borrowed; NULL when absent */
+const checkpoint_item *checkpoint_find_item(const checkpoint *c, const char *name);
 int checkpoint_check(const checkpoint *c, error *err);                  /* buffer_check of every buffer */
 int checkpoint_sort(checkpoint *c, error *err);                         /* items by name; the same name twice is an error */
 uint64_t checkpoint_bytes(const checkpoint *c);                         /* sum of tensor_bytes */
@@ -74,6 +75,9 @@ typedef struct checkpoint_write_options {
     /* extra files of the folder, written beside the tensors, in place of copied ones of that name: [n_files]; borrowed */
     const struct checkpoint_file { const char *name, *text; } *files;
     size_t n_files;
+    /* what the tensors are made of; NULL: a failure leaves nothing to go on from. resume: go on behind the shards that a run with this key finished */
+    const char *key;
+    bool resume;
 } checkpoint_write_options;
 
 /* Writes a Hugging Face folder that transformers loads without a warning: model.safetensors or shards with an

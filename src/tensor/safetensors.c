@@ -309,40 +309,19 @@ static char *header_text(const checkpoint_item *items, size_t count, size_t *n)
     return s.text;
 }
 
-int safetensors_write(const char *path, const checkpoint_item *items, size_t count, error *err)
+char *safetensors_header(const char *path, const checkpoint_item *items, size_t count, size_t *n, error *err)
 {
     size_t length;
-    char *header = header_text(items, count, &length);
-    unsigned char prefix[8];
-    int status = -1, fd = -1;
+    char *text = header_text(items, count, &length), *header = NULL;
     if (count > MAX_TENSORS || length > MAX_HEADER) {
         fail(err, ERROR_LIMIT, "%s: %zu tensors need a header of %zu bytes, more than the format allows", path, count, length);
-        goto done;
+    } else {
+        *n = length + 8;
+        header = memory_new(*n, 1);
+        for (int i = 0; i < 8; i++)
+            header[i] = (char)((uint64_t)length >> 8 * i);
+        memcpy(header + 8, text, length);
     }
-    for (int i = 0; i < 8; i++)
-        prefix[i] = (unsigned char)((uint64_t)length >> 8 * i);
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0 || file_write_all(fd, prefix, 8) != 0 || file_write_all(fd, header, length) != 0) {
-        fail_errno(err, "%s", path);
-        goto done;
-    }
-    for (size_t i = 0; i < count; i++) {
-        const tensor *t = &items[i].tensor;
-        /* The kernel reads a hole in a mapping as EFAULT: the source's error tells more than the output's. */
-        bool wrote = file_write_all(fd, t->data, tensor_bytes(t)) == 0;
-        if (!wrote)
-            fail_errno(err, "%s: writing '%s' (%zu bytes)", path, items[i].name, tensor_bytes(t));
-        if ((t->owner && buffer_check(t->owner, err) != 0) || !wrote)
-            goto done;
-    }
-    if (fsync(fd) != 0) {
-        fail_errno(err, "%s", path);
-        goto done;
-    }
-    status = 0;
-done:
-    if (fd >= 0 && close(fd) != 0 && status == 0)
-        status = fail_errno(err, "%s", path);
-    free(header);
-    return status;
+    free(text);
+    return header;
 }
