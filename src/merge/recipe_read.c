@@ -7,7 +7,6 @@
 
 #include "base/memory.h"
 #include "merge/method.h"
-#include "merge/passthrough.h"
 #include "merge/recipe.h"
 #include "merge/recipe_parts.h"
 
@@ -16,10 +15,6 @@ static const char *const top_keys[] = {"models", "slices", "modules", "merge_met
 static const char *const own_keys[] = {"mode", "seed", "mask", "rescale", "config_from", "layers", NULL};
 static const char *const tokenizer_keys[] = {"source", "tokens", "pad_to_multiple_of", NULL};
 static const char *const rescale_words[] = {"l1", "inverse_density", NULL};
-
-/* What mergekit has and this program has not. */
-static const char *const foreign_methods[] = {"breadcrumbs", "breadcrumbs_ties", "della", "della_linear", "nuslerp", "multislerp", "karcher",
-                                              "model_stock", "sce", "arcee_fusion", "nearswap", "ram", "ramplus_tl", NULL};
 
 static int read_tokenizer(const yaml_value *root, recipe *r, error *err)
 {
@@ -116,15 +111,6 @@ static const method *read_method(const yaml_value *root, error *err)
     const method *m = method_find(name);
     if (m)
         return m;
-    if (passthrough_is_yaml(root)) {
-        recipe_unsupported(err, v, "passthrough is a path through layers: no tensors are merged, so it stands for no recipe here");
-        return NULL;
-    }
-    for (int i = 0; foreign_methods[i]; i++)
-        if (strcmp(foreign_methods[i], name) == 0) {
-            recipe_unsupported(err, v, "merge_method '%s' is not supported yet", name);
-            return NULL;
-        }
     const char *near = text_nearest(name, method_names());
     yaml_fail(err, v, "unknown merge_method '%s'%s%s%s", name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     return NULL;

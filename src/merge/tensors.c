@@ -208,7 +208,7 @@ static int plan_tensor(planner *p, char *name, const place *at, const char *rest
     if (r->dtype >= 0)
         d = (enum dtype)r->dtype;
     t->work = rounding_of(d);
-    t->shape.dtype = r->out_dtype >= 0 ? (enum dtype)r->out_dtype : d;
+    t->shape.dtype = r->out_dtype >= 0 ? (enum dtype)r->out_dtype : method_find(r->method)->wide ? DTYPE_F32 : d;
     return 0;
 }
 

@@ -156,7 +156,7 @@ static void refuses(void **state)
         {"merge_method: linear\n", ERROR_FORMAT, "exactly one of models", "slices"},
         {"models: [{model: a}]\n", ERROR_FORMAT, "merge_method", "test.yml:1"},
         {"models: [{model: a, parameters: {weight: 1}}]\nmerge_method: linaer\n", ERROR_FORMAT, "test.yml:2:15", "did you mean 'linear'"},
-        {"models: [{model: a}]\nmerge_method: karcher\n", ERROR_UNSUPPORTED, "karcher", "not supported"},
+        {"models: [{model: a}]\nmerge_method: karchr\n", ERROR_FORMAT, "karchr", "did you mean 'karcher'"},
         {"modules: {}\nmerge_method: linear\n", ERROR_FORMAT, "modules", "test.yml:1"},
         {"modules: {default: {parameters: {}}}\nmerge_method: linear\n", ERROR_FORMAT, "either models or slices", "test.yml:1"},
         {"modules: {default: {modles: []}}\nmerge_method: linear\n", ERROR_FORMAT, "modles", "did you mean 'models'"},
