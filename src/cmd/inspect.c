@@ -39,7 +39,7 @@ static void print_config(const checkpoint *c)
 static void print_tokenizer(const checkpoint *c)
 {
     error err = {0};
-    tokenizer *t = c->folder ? tokenizer_open(c->folder, &err) : NULL;
+    tokenizer *t = c->folder ? tokenizer_of(c, &err) : NULL;
     if (t)
         printf("tokenizer: %" PRId32 " tokens\n", tokenizer_size(t));
     else

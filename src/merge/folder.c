@@ -99,8 +99,8 @@ static int check_recipe_out(const recipe *r, const char *out, bool replace, erro
     return status;
 }
 
-/* Says of a shard what it was made of: the recipe and its models. */
-static int make_key(const recipe *r, checkpoint *const *models, const char *yaml, uint64_t shard_bytes, char key[65], error *err)
+/* Says of a shard what it was made of: the recipe, its models and their tokenizers. */
+static int make_key(const recipe *r, checkpoint *const *models, const checkpoint *outline, const char *yaml, uint64_t shard_bytes, char key[65], error *err)
 {
     string s = {0};
     int status = 0;
@@ -110,6 +110,8 @@ static int make_key(const recipe *r, checkpoint *const *models, const char *yaml
         status = checkpoint_digest_sampled(models[i], digest, err);
         string_print(&s, "%s %s\n", r->models[i].path, status == 0 ? digest : "");
     }
+    for (size_t i = 0; i < outline->n_files; i++)
+        string_print(&s, "%s\n%s\n", outline->files[i].name, outline->files[i].text ? outline->files[i].text : "");
     file_sha256(s.text, s.length, key);
     free(s.text);
     return status;
@@ -137,7 +139,7 @@ static int write_merge(merger *m, const recipe *r, checkpoint *const *models, co
     const struct checkpoint_file files[] = {{"recipe.yml", yaml}, {"README.md", card}};
     checkpoint_write_options options = {.replace = output->replace, .resume = output->resume, .shard_bytes = output->shard_bytes, .key = key, .files = files, .n_files = 2};
     checkpoint *outline = merge_outline(m, err);
-    int status = outline ? make_key(r, models, yaml, output->shard_bytes, key, err) : -1;
+    int status = outline ? make_key(r, models, outline, yaml, output->shard_bytes, key, err) : -1;
     if (status == 0)
         status = write_folder(m, r, outline, output->path, &options, err);
     checkpoint_free(outline);

@@ -133,7 +133,7 @@ static int read_config(const checkpoint *c, model_config *out, error *err)
     char *name = memory_print("%s: config.json", c->name);
     int status = config_read(c->config, name, out, err);
     free(name);
-    return status == 0 && c->folder ? config_read_generation(c->folder, out, err) : status;
+    return status == 0 && c->folder && !checkpoint_file(c, "generation_config.json") ? config_read_generation(c->folder, out, err) : status;
 }
 
 const char *plan_prefix(const checkpoint *c)

@@ -107,7 +107,7 @@ static int open_recipe(step *st, const study_file *f, const char *const *paths, 
     r->base = m->base == BASE_NEEDED ? add_model(st, f, s->base_model, paths) : -1;
     r->base_listed = false;
     r->mode = strcmp(s->mode, "compat") == 0 ? MERGE_COMPAT : MERGE_EXACT;
-    r->tokenizer_base = s->tokenizer_base;
+    r->tokenizer.source = s->tokenizer_base ? TOKENIZER_BASE : TOKENIZER_KEPT;
     r->seed = seed;
     return 0;
 }

@@ -21,6 +21,8 @@ typedef struct checkpoint_item {
     tensor tensor;
 } checkpoint_item;
 
+struct checkpoint_file { const char *name, *text; };   /* of the folder, beside the tensors */
+
 typedef struct checkpoint {
     char *folder;             /* where config and tokenizer lie; owned, NULL for one with no folder */
     char *name;               /* what messages call it; owned */
@@ -31,6 +33,8 @@ typedef struct checkpoint {
     size_t n_buffers;
     tensor_maker **makers;    /* [n_makers] owned; tensors borrow them */
     size_t n_makers;
+    struct checkpoint_file *files;   /* [n_files] that stand in memory in place of the folder's of that name; text NULL: there is none; owned */
+    size_t n_files;
 } checkpoint;
 
 /* A model folder, or one .safetensors file (then config is NULL unless config.json lies beside it). Tensors that have to be computed
@@ -41,6 +45,8 @@ checkpoint *checkpoint_open_lazy(const char *path, error *err);
 /* Gives every tensor with a maker its data, in memory that the checkpoint holds. */
 int checkpoint_make(checkpoint *c, threads *pool, error *err);
 void checkpoint_add_maker(checkpoint *c, tensor_maker *m);   /* takes it over */
+void checkpoint_put_file(checkpoint *c, const char *name, const char *text);      /* in place of one put before; copies both */
+const struct checkpoint_file *checkpoint_file(const checkpoint *c, const char *name);   /* that stands in memory; NULL: the folder's counts */
 void checkpoint_free(checkpoint *c);
 
 /* Where a model lies that `file` (a recipe, a path; NULL: none) names: as it is, else beside the file, else ORG/NAME[@REVISION] in the
@@ -73,7 +79,7 @@ typedef struct checkpoint_write_options {
     uint64_t shard_bytes;     /* 0: 5 GB */
     bool replace;             /* replace an existing OUT */
     /* extra files of the folder, written beside the tensors, in place of copied ones of that name: [n_files]; borrowed */
-    const struct checkpoint_file { const char *name, *text; } *files;
+    const struct checkpoint_file *files;
     size_t n_files;
     /* what the tensors are made of; NULL: a failure leaves nothing to go on from. resume: go on behind the shards that a run with this key finished */
     const char *key;

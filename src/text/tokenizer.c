@@ -104,18 +104,11 @@ static int want_edge(const json_t *config, const char *key, const char *file, in
 }
 
 /* tokenizer_config.json: what it says of BOS and EOS outright goes before the post-processor's word, as in transformers. */
-static int read_config(tokenizer *t, const char *path, error *err)
+static int parse_config(tokenizer *t, const char *text, size_t n, const char *path, error *err)
 {
-    if (!file_exists(path))
-        return 0;
-    size_t n;
-    char *text = file_read(path, (size_t)64 << 20, &n, err);
-    if (!text)
-        return -1;
     json_error_t where;   /* not json_parse: model_max_length is often 10^30 */
     json_t *config = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where);
     int status = -1, add_bos = -1, add_eos = -1;
-    free(text);
     if (!config)
         return fail(err, ERROR_FORMAT, "%s: not valid JSON at line %d, column %d: %s", path, where.line, where.column,
                     where.text);
@@ -131,6 +124,17 @@ static int read_config(tokenizer *t, const char *path, error *err)
     status = 0;
 done:
     json_decref(config);
+    return status;
+}
+
+static int read_config(tokenizer *t, const char *path, error *err)
+{
+    if (!file_exists(path))
+        return 0;
+    size_t n;
+    char *text = file_read(path, (size_t)64 << 20, &n, err);
+    int status = text ? parse_config(t, text, n, path, err) : -1;
+    free(text);
     return status;
 }
 
@@ -164,6 +168,23 @@ tokenizer *tokenizer_open(const char *path, error *err)
     free(json);
     free(model);
     free(config);
+    return t;
+}
+
+tokenizer *tokenizer_of(const checkpoint *c, error *err)
+{
+    const struct checkpoint_file *json = checkpoint_file(c, "tokenizer.json"), *config = checkpoint_file(c, "tokenizer_config.json");
+    if (!json && !c->folder) {
+        fail(err, ERROR_USAGE, "%s: is no folder with a tokenizer", c->name);
+        return NULL;
+    }
+    if (!json)
+        return tokenizer_open(c->folder, err);
+    tokenizer *t = tokenizer_parse(json->text, strlen(json->text), c->name, err);
+    if (t && config && config->text && parse_config(t, config->text, strlen(config->text), c->name, err) != 0) {
+        tokenizer_free(t);
+        t = NULL;
+    }
     return t;
 }
 
