@@ -15,6 +15,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "tensor/gguf.h"
+#include "tensor/gguf_model.h"
 #include "tensor/safetensors.h"
 
 #define SHARD_BYTES 5000000000u
@@ -401,6 +403,8 @@ static int write_config(const checkpoint *c, const char *folder, error *err)
 static int copy_companions(const char *from, const char *to, error *err)
 {
     int status = 0;
+    if (gguf_is(from))
+        return gguf_write_companions(from, to, err);
     for (size_t i = 0; i < COUNT(companions) && status == 0; i++) {
         char *source = file_join(from, companions[i]), *target = file_join(to, companions[i]);
         if (file_exists(source))
