@@ -24,8 +24,10 @@ int gguf_companion(const char *path, const char *name, char **text, error *err);
 /* The same into the folder `to`. A tokenizer that is not known here is said on stderr and does not keep the model from being written. */
 int gguf_write_companions(const char *from, const char *to, error *err);
 
+bool gguf_is_written(const quant_type *type);   /* F32, F16, BF16, Q8_0 */
+
 typedef struct gguf_options {
-    const quant_type *type;   /* F32, F16, BF16 or Q8_0 of the matrices; NULL: the checkpoint's own; vectors are F32 always */
+    const quant_type *type;   /* of the matrices; NULL: the checkpoint's own; vectors are F32 always */
     bool replace;             /* replace an existing OUT */
     const char *name;         /* general.name; NULL: OUT's */
 } gguf_options;
