@@ -24,7 +24,7 @@ typedef struct checkpoint_item {
 struct checkpoint_file { const char *name, *text; };   /* of the folder, beside the tensors */
 
 typedef struct checkpoint {
-    char *folder;             /* where config and tokenizer lie; owned, NULL for one with no folder */
+    char *folder;             /* where config and tokenizer lie, a folder or a .gguf file; owned, NULL for one with neither */
     char *name;               /* what messages call it; owned */
     json_t *config;           /* config.json as it stands; owned, may be NULL */
     checkpoint_item *items;   /* [count] sorted by name; owned */
@@ -37,7 +37,7 @@ typedef struct checkpoint {
     size_t n_files;
 } checkpoint;
 
-/* A model folder, or one .safetensors file (then config is NULL unless config.json lies beside it). Tensors that have to be computed
+/* A model folder, or one .safetensors file (then config is NULL unless config.json lies beside it), or a .gguf file (see gguf_model.h). Tensors that have to be computed
  * stand in memory. checkpoint_open_lazy leaves those with a maker and no data: for merges, which take them tensor by tensor. */
 checkpoint *checkpoint_open(const char *path, error *err);
 checkpoint *checkpoint_open_lazy(const char *path, error *err);

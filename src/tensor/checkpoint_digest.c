@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "tensor/checkpoint.h"
+#include "tensor/gguf.h"
 #include "tensor/safetensors.h"
 
 #define SAMPLES 64u
@@ -36,7 +37,7 @@ static int add_config(EVP_MD_CTX *hash, const checkpoint *c, error *err)
     char *text = NULL;
     size_t n = 0;
     int status = 0;
-    if (path && c->config)
+    if (path && c->config && file_exists(path))
         text = file_read(path, (size_t)256 << 20, &n, err);
     else
         text = json_print(json_incref(c->config), -1), n = strlen(text);
@@ -70,12 +71,22 @@ static void add_whole(EVP_MD_CTX *hash, const buffer *b)
     }
 }
 
+/* The part of a file that says what it holds. */
+static size_t header_bytes(const buffer *b)
+{
+    bool is_gguf = buffer_size(b) >= 4 && memcmp(buffer_bytes(b), GGUF_MAGIC, 4) == 0;
+    gguf *g = is_gguf ? gguf_parse((buffer *)b, "the file", NULL) : NULL;
+    size_t n = g ? g->header_bytes : safetensors_header_bytes(b);
+    gguf_free(g);
+    return n;
+}
+
 static void add_samples(EVP_MD_CTX *hash, const buffer *b)
 {
     const char *bytes = buffer_bytes(b);
     size_t size = buffer_size(b);
     if (buffer_is_mapped(b))
-        add(hash, bytes, safetensors_header_bytes(b));
+        add(hash, bytes, header_bytes(b));
     if (size <= SAMPLES * SAMPLE) {
         add(hash, bytes, size);
         return;

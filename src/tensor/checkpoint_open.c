@@ -8,6 +8,8 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "tensor/checkpoint.h"
+#include "tensor/gguf.h"
+#include "tensor/gguf_model.h"
 #include "tensor/safetensors.h"
 
 #define SINGLE "model.safetensors"
@@ -231,9 +233,11 @@ checkpoint *checkpoint_open_lazy(const char *path, error *err)
         status = fail(err, ERROR_IO, "%s: no such folder or file (models are local folders; nothing is downloaded)", path);
     else if (is_pickle_name(path))
         status = refuse_pickle(path, err);
+    else if (gguf_is(path))
+        status = gguf_open(c, path, err);
     else
         status = add_file(c, path, err) == 0 ? checkpoint_sort(c, err) : -1;
-    if (status == 0)
+    if (status == 0 && !c->config)
         status = read_config(c, err);
     if (status != 0) {
         checkpoint_free(c);

@@ -15,6 +15,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "tensor/gguf.h"
+#include "tensor/gguf_model.h"
 #include "tensor/safetensors.h"
 
 #define SHARD_BYTES 5000000000u
@@ -400,6 +402,8 @@ static int write_config(const checkpoint *c, const char *folder, error *err)
 static int copy_companions(const checkpoint *c, const char *to, error *err)
 {
     int status = 0;
+    if (c->folder && gguf_is(c->folder))
+        return gguf_write_companions(c->folder, to, err);
     for (size_t i = 0; c->folder && i < COUNT(companions) && status == 0; i++) {
         char *source = file_join(c->folder, companions[i]), *target = file_join(to, companions[i]);
         if (!checkpoint_file(c, companions[i]) && file_exists(source))
