@@ -33,7 +33,7 @@ typedef struct checkpoint {
     size_t n_makers;
 } checkpoint;
 
-/* A model folder, or one .safetensors file (then config is NULL unless config.json lies beside it). Tensors that have to be computed
+/* A model folder, one .safetensors or PyTorch file (then config is NULL unless config.json lies beside it), or BASE+ADAPTER. Tensors that have to be computed
  * stand in memory. checkpoint_open_lazy leaves those with a maker and no data: for merges, which take them tensor by tensor. */
 checkpoint *checkpoint_open(const char *path, error *err);
 checkpoint *checkpoint_open_lazy(const char *path, error *err);
@@ -43,7 +43,7 @@ int checkpoint_make(checkpoint *c, threads *pool, error *err);
 void checkpoint_add_maker(checkpoint *c, tensor_maker *m);   /* takes it over */
 void checkpoint_free(checkpoint *c);
 
-/* Where a model lies that `file` (a recipe, a path; NULL: none) names: as it is, else beside the file, else ORG/NAME[@REVISION] in the
+/* Where a model (or BASE+ADAPTER, each half by itself) lies that `file` (a recipe, a path; NULL: none) names: as it is, else beside the file, else ORG/NAME[@REVISION] in the
  * local Hugging Face cache, else as it is, for a message. free() it. */
 char *checkpoint_locate(const char *path, const char *file);
 
@@ -57,7 +57,7 @@ uint64_t checkpoint_bytes(const checkpoint *c);                         /* sum o
  * taken from items (names and shapes are copied). config: one more reference is taken. */
 checkpoint *checkpoint_new(const char *name, const char *folder, json_t *config, const checkpoint_item *items, size_t count, error *err);
 
-/* NaN or infinity anywhere in the float tensors: an error naming tensor and index. Reads everything once. */
+/* NaN or infinity anywhere in the float tensors that have data: an error naming tensor and index. Reads everything once. */
 int checkpoint_check_finite(const checkpoint *c, threads *pool, error *err);
 
 /* The digest that stands for a model in a study: SHA-256 over config, headers, file sizes and 64 sampled blocks of each file ("sampled"),

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "tensor/checkpoint.h"
 #include "tensor/safetensors.h"
+#include "tensor/torch_zip.h"
 
 #define SAMPLES 64u
 #define SAMPLE ((size_t)4096)
@@ -22,12 +23,13 @@ static void add(EVP_MD_CTX *hash, const void *bytes, size_t n)
     EVP_DigestUpdate(hash, bytes, n);
 }
 
+/* Memory beside files holds what was computed from them, and says nothing of its own. */
 static bool from_disk(const checkpoint *c)
 {
-    bool mapped = c->n_buffers > 0;
     for (size_t i = 0; i < c->n_buffers; i++)
-        mapped = mapped && buffer_is_mapped(c->buffers[i]);
-    return mapped;
+        if (buffer_is_mapped(c->buffers[i]))
+            return true;
+    return false;
 }
 
 static int add_config(EVP_MD_CTX *hash, const checkpoint *c, error *err)
@@ -70,11 +72,20 @@ static void add_whole(EVP_MD_CTX *hash, const buffer *b)
     }
 }
 
+static void add_directory(EVP_MD_CTX *hash, const buffer *b)
+{
+    const void *bytes;
+    size_t n = torch_zip_directory(b, &bytes);
+    add(hash, bytes, n);
+}
+
 static void add_samples(EVP_MD_CTX *hash, const buffer *b)
 {
     const char *bytes = buffer_bytes(b);
     size_t size = buffer_size(b);
-    if (buffer_is_mapped(b))
+    if (buffer_is_mapped(b) && torch_zip_is(b))
+        add_directory(hash, b);
+    else if (buffer_is_mapped(b))
         add(hash, bytes, safetensors_header_bytes(b));
     if (size <= SAMPLES * SAMPLE) {
         add(hash, bytes, size);
@@ -100,6 +111,8 @@ static int digest(const checkpoint *c, bool whole, char hex[65], error *err)
     if (!from_disk(c))
         add_names(hash, c);
     for (size_t i = 0; i < c->n_buffers; i++) {
+        if (from_disk(c) && !buffer_is_mapped(c->buffers[i]))
+            continue;
         uint64_t size = buffer_size(c->buffers[i]);
         add(hash, &size, sizeof size);
         if (whole)
