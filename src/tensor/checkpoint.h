@@ -37,7 +37,8 @@ typedef struct checkpoint {
     size_t n_files;
 } checkpoint;
 
-/* A model folder, or one .safetensors file (then config is NULL unless config.json lies beside it), or a .gguf file (see gguf_model.h). Tensors that have to be computed
+/* A model folder, one .safetensors, PyTorch or .gguf file (see gguf_model.h), or BASE+ADAPTER. Without config.json beside a file of tensors,
+ * config is NULL; a .gguf file holds its own. Tensors that have to be computed
  * stand in memory. checkpoint_open_lazy leaves those with a maker and no data: for merges, which take them tensor by tensor. */
 checkpoint *checkpoint_open(const char *path, error *err);
 checkpoint *checkpoint_open_lazy(const char *path, error *err);
@@ -49,7 +50,7 @@ void checkpoint_put_file(checkpoint *c, const char *name, const char *text);    
 const struct checkpoint_file *checkpoint_file(const checkpoint *c, const char *name);   /* that stands in memory; NULL: the folder's counts */
 void checkpoint_free(checkpoint *c);
 
-/* Where a model lies that `file` (a recipe, a path; NULL: none) names: as it is, else beside the file, else ORG/NAME[@REVISION] in the
+/* Where a model (or BASE+ADAPTER, each half by itself) lies that `file` (a recipe, a path; NULL: none) names: as it is, else beside the file, else ORG/NAME[@REVISION] in the
  * local Hugging Face cache, else as it is, for a message. free() it. */
 char *checkpoint_locate(const char *path, const char *file);
 
@@ -63,7 +64,7 @@ uint64_t checkpoint_bytes(const checkpoint *c);                         /* sum o
  * taken from items (names and shapes are copied). config: one more reference is taken. */
 checkpoint *checkpoint_new(const char *name, const char *folder, json_t *config, const checkpoint_item *items, size_t count, error *err);
 
-/* NaN or infinity anywhere in the float tensors: an error naming tensor and index. Reads everything once. */
+/* NaN or infinity anywhere in the float tensors that have data: an error naming tensor and index. Reads everything once. */
 int checkpoint_check_finite(const checkpoint *c, threads *pool, error *err);
 
 /* The digest that stands for a model in a study: SHA-256 over config, headers, file sizes and 64 sampled blocks of each file ("sampled"),

@@ -49,37 +49,12 @@ static void scan_piece(void *context, size_t piece)
             ;
 }
 
-/* A tensor that no file holds as it is, made a few rows at a time and not kept. */
-static int check_made(const checkpoint *c, const checkpoint_item *item, error *err)
-{
-    const tensor *t = &item->tensor;
-    int64_t columns = tensor_columns(t), rows = tensor_rows(t), most = columns && columns < BLOCK ? BLOCK / columns : 1, status = 0;
-    void *block = memory_try((size_t)(most * columns) * dtype_size(t->dtype), item->name, err);
-    if (!block)
-        return -1;
-    for (int64_t first = 0; first < rows && status == 0; first += most) {
-        int64_t count = rows - first < most ? rows - first : most;
-        size_t n = (size_t)(count * columns), at;
-        status = t->maker->make(t->maker, t, first, count, block, err);
-        if (status == 0 && (at = dtype_first_not_finite(t->dtype, block, n)) < n)
-            status = fail(err, ERROR_NOT_FINITE, "%s: '%s' holds a number that is not finite at element %lld", c->name, item->name,
-                          (long long)(first * columns + (int64_t)at));
-    }
-    free(block);
-    return (int)status;
-}
-
-static bool is_made_later(const tensor *t)
-{
-    return t->maker && !t->data;
-}
-
 int checkpoint_check_finite(const checkpoint *c, threads *pool, error *err)
 {
     struct scan s = {.checkpoint = c, .first = memory_new(c->count + 1, sizeof *s.first)};
     for (size_t i = 0; i < c->count; i++) {
         const tensor *t = &c->items[i].tensor;
-        int64_t blocks = dtype_is_float(t->dtype) && !is_made_later(t) ? (tensor_count(t) + BLOCK - 1) / BLOCK : 0;
+        int64_t blocks = t->data && dtype_is_float(t->dtype) ? (tensor_count(t) + BLOCK - 1) / BLOCK : 0;
         s.first[i + 1] = s.first[i] + (size_t)blocks;
     }
     size_t pieces = s.first[c->count];
@@ -97,9 +72,6 @@ int checkpoint_check_finite(const checkpoint *c, threads *pool, error *err)
         status = fail(err, ERROR_NOT_FINITE, "%s: '%s' holds %s at element %lld", c->name, item->name, value != value ? "NaN" : "infinity",
                       (long long)at);
     }
-    for (size_t i = 0; i < c->count && status == 0; i++)
-        if (is_made_later(&c->items[i].tensor) && dtype_is_float(c->items[i].tensor.dtype))
-            status = check_made(c, &c->items[i], err);
     free(s.first);
     return status;
 }
