@@ -198,8 +198,8 @@ static void say_closed(const session *s)
         const step *st = &s->steps[k];
         int64_t ran = s->steps[k + 1].first - st->first;
         if (ran != st->generations && isnan(s->file->target))
-            progress_say("step '%s' is over with its %lld generations, and later steps stand on it: the %lld that %s gives it now change nothing; search on in a new study "
-                         "(start: a recipe or a path)", st->file->name, (long long)ran, (long long)st->generations, s->file->path);
+            progress_say("step '%s' is over (generations: %lld), and later steps stand on it: 'generations: %lld' in %s changes nothing; to search on, begin a new study from what it "
+                         "found (start: recipe.yml)", st->file->name, (long long)ran, (long long)st->generations, s->file->path);
     }
 }
 

@@ -230,13 +230,21 @@ static void say_lines(char *notes)
     }
 }
 
-/* The models of a path. A winner that is not known yet has the shapes of the model whose config it takes. free() it. */
-static checkpoint **shapes_of(const session *s, const step *st)
+/* A path must be possible through all its sources, not only those that it starts with. A winner that is not known yet has the shapes of the
+ * model whose config it takes. */
+static int try_path(const session *s, const step *st, error *err)
 {
     checkpoint **models = memory_new(st->n_models, sizeof(checkpoint *));
-    for (size_t i = 0; i < st->n_models; i++)
+    layer_path *all = path_copy(st->path);
+    for (size_t i = 0; i < st->n_models; i++) {
         models[i] = st->models[i] ? st->models[i] : find_model(s, step_shape_model(s->file, st->winner_of[i]))->checkpoint;
-    return models;
+        path_add_hop(all, (int)i, 0, 1);
+    }
+    plan *p = lineup_plan(&(lineup){.models = models, .path = all}, err);
+    plan_free(p);
+    path_free(all);
+    free(models);
+    return p ? 0 : fail_in(err, "%s: step '%s'", s->file->path, st->file->name);
 }
 
 /* What the search starts from must be possible: a merge of these models, a path through these. */
@@ -259,11 +267,7 @@ static int try_start(session *s, step *st, error *err)
         merge_free(m);
         status = m ? 0 : -1;
     } else {
-        checkpoint **models = shapes_of(s, st);
-        plan *p = lineup_plan(&(lineup){.models = models, .path = st->path}, err);
-        plan_free(p);
-        free(models);
-        status = p ? 0 : fail_in(err, "%s: step '%s'", s->file->path, st->file->name);
+        status = try_path(s, st, err);
     }
     return status;
 }
