@@ -51,26 +51,24 @@ static void say_notes(const merger *m)
     free(notes);
 }
 
-static int check_finite(const recipe *r, checkpoint **models, const merge_options *options, error *err)
+/* With the check for finite numbers. */
+static merger *prepare(const recipe *r, checkpoint **models, const merge_options *options, error *err)
 {
-    int status = 0;
-    for (size_t i = 0; i < r->n_models && status == 0; i++)
-        status = checkpoint_check_finite(models[i], options ? options->pool : NULL, err);
-    return status;
+    merge_options checked = options ? *options : (merge_options){0};
+    checked.check_finite = true;
+    merger *m = models ? merge_prepare(r, models, &checked, err) : NULL;
+    if (m)
+        say_notes(m);
+    return m;
 }
 
 checkpoint *merge_in_memory(const recipe *r, const merge_options *options, error *err)
 {
     checkpoint **models = merge_open_models(r, err), *merged = NULL;
-    merger *m = models ? merge_prepare(r, models, options, err) : NULL;
-    if (m) {
-        say_notes(m);
-        if (check_finite(r, models, options, err) == 0)
-            merged = merge_allocate(m, err);
-        if (merged && (merge_run(m, r, merged, err) != 0 || checkpoint_check_finite(merged, options ? options->pool : NULL, err) != 0)) {
-            checkpoint_free(merged);
-            merged = NULL;
-        }
+    merger *m = prepare(r, models, options, err);
+    if (m && (merged = merge_allocate(m, err)) && merge_run(m, r, merged, err) != 0) {
+        checkpoint_free(merged);
+        merged = NULL;
     }
     merge_free(m);
     merge_close_models(r, models);
@@ -153,14 +151,8 @@ int merge_to_folder(const recipe *r, const merge_output *output, const merge_opt
     if (check_recipe_out(r, output->path, output->replace, err) != 0)
         return -1;
     checkpoint **models = merge_open_models(r, err);
-    merger *m = models ? merge_prepare(r, models, options, err) : NULL;
-    int status = m ? 0 : -1;
-    if (m) {
-        say_notes(m);
-        status = check_finite(r, models, options, err);
-    }
-    if (status == 0)
-        status = write_merge(m, r, models, output, err);
+    merger *m = prepare(r, models, options, err);
+    int status = m ? write_merge(m, r, models, output, err) : -1;
     merge_free(m);
     merge_close_models(r, models);
     return status;

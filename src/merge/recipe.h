@@ -95,10 +95,11 @@ void recipe_free(recipe *r);
 recipe *recipe_copy(const recipe *r);
 
 /* Building one in memory. recipe_add_model returns its index. recipe_set replaces a parameter's scalar (model -1: global);
- * recipe_set_filtered appends a value behind a filter. */
+ * recipe_set_filtered appends a value behind a filter, recipe_set_gradient values over the layers (filter NULL: any tensor). */
 int recipe_add_model(recipe *r, const char *path);
 void recipe_set(recipe *r, int model, const char *name, double value);
 void recipe_set_filtered(recipe *r, int model, const char *name, const char *filter, double value);
+void recipe_set_gradient(recipe *r, int model, const char *name, const char *filter, const double *values, size_t n);
 void recipe_clear(recipe *r, int model, const char *name);
 
 /* The value of a parameter for one tensor, first hit wins: source, output slice, module, the recipe's own. slice -1: of a recipe
