@@ -104,7 +104,8 @@ static void test_refusals(void **state)
     } bad[] = {
         {"[]", ERROR_FORMAT, "should hold a JSON object"},
         {"{}", ERROR_FORMAT, "names no model_type"},
-        {"{\"model_type\":\"gpt2\"}", ERROR_UNSUPPORTED, "model type 'gpt2' is not known; known are llama, mistral"},
+        {"{\"model_type\":\"bert\"}", ERROR_UNSUPPORTED,
+         "model type 'bert' is not known; known are gemma2, gemma3_text, gpt2, gpt_neox, llama, mistral, mixtral, olmo2, phi3, qwen2, qwen3, stablelm"},
         {"{\"model_type\":\"evil\",\"auto_map\":{\"AutoModel\":\"evil.Model\"}," SIZES "}", ERROR_UNSUPPORTED, "'evil'"},
         {"{\"model_type\":7}", ERROR_FORMAT, "'model_type' should be a string"},
         {"{\"model_type\":\"llama\",\"text_config\":3}", ERROR_FORMAT, "'text_config' should be an object"},
@@ -122,7 +123,7 @@ static void test_refusals(void **state)
          "4 attention heads are not a multiple of 3"},
         {"{\"model_type\":\"llama\"," SIZES ",\"num_key_value_heads\":0}", ERROR_FORMAT, "'num_key_value_heads' is 0"},
         {"{\"model_type\":\"llama\"," SIZES ",\"head_dim\":\"8\"}", ERROR_FORMAT, "'head_dim' should be a whole number"},
-        {"{\"model_type\":\"llama\"," SIZES ",\"hidden_act\":\"gelu\"}", ERROR_UNSUPPORTED, "hidden_act 'gelu'"},
+        {"{\"model_type\":\"llama\"," SIZES ",\"hidden_act\":\"relu\"}", ERROR_UNSUPPORTED, "hidden_act 'relu'"},
         {"{\"model_type\":\"llama\"," SIZES ",\"rms_norm_eps\":-1}", ERROR_FORMAT, "'rms_norm_eps' is -1"},
         {"{\"model_type\":\"llama\"," SIZES ",\"rope_theta\":0}", ERROR_FORMAT, "'rope_theta' is 0, outside [1, 1e18]"},
         {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":{\"type\":\"su\",\"factor\":2}}", ERROR_UNSUPPORTED,
@@ -131,7 +132,8 @@ static void test_refusals(void **state)
         {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":2}}", ERROR_FORMAT,
          "low_freq_factor"},
         {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":[1]}", ERROR_FORMAT, "should be an object"},
-        {"{\"model_type\":\"llama\"," SIZES ",\"partial_rotary_factor\":0.5}", ERROR_UNSUPPORTED, "partial_rotary_factor 0.5"},
+        {"{\"model_type\":\"llama\"," SIZES ",\"partial_rotary_factor\":1.5}", ERROR_FORMAT, "'partial_rotary_factor' is 1.5"},
+        {"{\"model_type\":\"llama\"," SIZES ",\"partial_rotary_factor\":0.4}", ERROR_FORMAT, "head_dim 8 is 3, which is odd"},
         {"{\"model_type\":\"llama\"," SIZES ",\"eos_token_id\":[1,\"2\"]}", ERROR_FORMAT, "'eos_token_id'"},
         {"{\"model_type\":\"llama\"," SIZES ",\"eos_token_id\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}", ERROR_LIMIT,
          "more than 16"},
@@ -167,7 +169,7 @@ static void test_architectures(void **state)
     (void)state;
     assert_string_equal(architecture_find("llama", NULL)->class_name, "LlamaForCausalLM");
     assert_string_equal(architecture_find(NULL, "MistralForCausalLM")->type, "mistral");
-    assert_null(architecture_find("qwen2", "MistralForCausalLM"));
+    assert_null(architecture_find("bert", "MistralForCausalLM"));
     assert_null(architecture_find(NULL, NULL));
     assert_non_null(strstr(architecture_list(), "mistral"));
 }

@@ -32,7 +32,7 @@ static void test_binds(void **state)
     assert_true(p->hops[1].scale == 1.0f);
     /* vectors are copies: the next candidate's come with plan_refresh */
     uint16_t *norm = checkpoint_find(c, "model.layers.1.input_layernorm.weight")->data;
-    const float *value = p->hops[1].blocks[0].norm.value;
+    const float *value = p->hops[1].blocks[0].norm.weight.value;
     assert_true(value[3] == bf16_to_f32(norm[3]));
     norm[3] = bf16_from_f32(7);
     assert_true(value[3] != 7.0f);
