@@ -101,7 +101,8 @@ static int merge_file(const merge_command *c, error *err)
     if (!root)
         return -1;
     int status = -1, dtype = -1;
-    if (passthrough_or_path(root)) {
+    /* mergekit's passthrough is a recipe like the others, unless it stacks what is no folder: a recipe's merge, a study's trial. */
+    if (path_is_yaml(root) || passthrough_of_made(root)) {
         layer_path *p = passthrough_or_path_read(root, c->file, &dtype, err);
         status = p ? merge_path(c, p, dtype, err) : -1;
     } else {
