@@ -136,11 +136,11 @@ static int replace(const adapter *a, const part *p, tensor *t, error *err)
 }
 
 /* A head of its own for a base whose head is its embeddings: they are tied no more. */
-static int add_head(const adapter *a, const part *p, const tensor *embeddings, error *err)
+static int add_head(const adapter *a, const part *p, tensor embeddings, error *err)
 {
     checkpoint *c = a->base;
     c->items = memory_grow(c->items, c->count + 1, sizeof *c->items);
-    c->items[c->count++] = (checkpoint_item){memory_text(p->module), *embeddings};
+    c->items[c->count++] = (checkpoint_item){memory_text(p->module), embeddings};
     if (c->config)
         json_object_set_new(c->config, "tie_word_embeddings", json_false());
     return checkpoint_sort(c, err) == 0 ? replace(a, p, find_base(a, p->module), err) : -1;
@@ -162,7 +162,7 @@ static int apply_replacement(const adapter *a, const part *p, error *err)
         return replace(a, p, t, err);
     const tensor *embeddings = strcmp(p->module, "lm_head.weight") == 0 ? find_embeddings(a) : NULL;
     if (embeddings)
-        return add_head(a, p, embeddings, err);
+        return add_head(a, p, *embeddings, err);
     return fail(err, ERROR_UNSUPPORTED, "%s: '%s' is no part of a LoRA adapter that is known here, and the base has no tensor '%s'", a->path, p->item->name,
                 p->module);
 }

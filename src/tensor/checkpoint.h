@@ -33,8 +33,9 @@ typedef struct checkpoint {
     size_t n_makers;
 } checkpoint;
 
-/* A model folder, one .safetensors or PyTorch file (then config is NULL unless config.json lies beside it), or BASE+ADAPTER. Tensors that have to be computed
- * stand in memory. checkpoint_open_lazy leaves those with a maker and no data: for merges, which take them tensor by tensor. */
+/* A model folder, one .safetensors or PyTorch file (then config is NULL unless config.json lies beside it), or BASE+ADAPTER (see adapter.h).
+ * Tensors that have to be computed stand in memory. checkpoint_open_lazy leaves those with a maker and no data: for merges, which take them
+ * tensor by tensor. */
 checkpoint *checkpoint_open(const char *path, error *err);
 checkpoint *checkpoint_open_lazy(const char *path, error *err);
 
@@ -43,9 +44,12 @@ int checkpoint_make(checkpoint *c, threads *pool, error *err);
 void checkpoint_add_maker(checkpoint *c, tensor_maker *m);   /* takes it over */
 void checkpoint_free(checkpoint *c);
 
-/* Where a model (or BASE+ADAPTER, each half by itself) lies that `file` (a recipe, a path; NULL: none) names: as it is, else beside the file, else ORG/NAME[@REVISION] in the
- * local Hugging Face cache, else as it is, for a message. free() it. */
+/* Where a model (of BASE+ADAPTER: each half) lies that `file` (a recipe, a path; NULL: none) names: as it is, else beside the file, else
+ * ORG/NAME[@REVISION] in the local Hugging Face cache, else as it is, for a message. free() it. */
 char *checkpoint_locate(const char *path, const char *file);
+
+/* Whether the model at `path`, or one of the halves that it is put together from, is this file or folder. */
+bool checkpoint_reads(const char *path, const char *file);
 
 const tensor *checkpoint_find(const checkpoint *c, const char *name);   /* borrowed; NULL when absent */
 const checkpoint_item *checkpoint_find_item(const checkpoint *c, const char *name);

@@ -138,6 +138,7 @@ static void test_located_and_digested(void **state)
     char *found = checkpoint_locate("base+adapter", recipe), *other = checkpoint_locate("base+nothing", recipe);
     assert_string_equal(found, wanted);
     assert_string_equal(other, "base+nothing");
+    assert_false(checkpoint_reads(found, folder));
     char lazy[65], made[65], scaled[65], plain[65];
     checkpoint *c = checkpoint_open_lazy(found, &err), *d = checkpoint_open(found, &err);
     assert_int_equal(checkpoint_digest_sampled(c, lazy, &err), 0);
@@ -146,6 +147,7 @@ static void test_located_and_digested(void **state)
     checkpoint_free(c);
     checkpoint_free(d);
     char *adapter = file_join(folder, "adapter"), *base = file_join(folder, "base");
+    assert_true(checkpoint_reads(found, adapter) && checkpoint_reads(found, base));
     put_text(adapter, "adapter_config.json", "{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":8}");
     c = checkpoint_open(found, &err);
     assert_int_equal(checkpoint_digest_sampled(c, scaled, &err), 0);
