@@ -98,14 +98,22 @@ static int by_module(const void *a, const void *b)
     return order ? order : (int)x->role - (int)y->role;
 }
 
-/* The base's tensor of this name. Where the adapter was trained with a head on top, its names have the body's before them. */
+/* The base's tensor of this name. An adapter has the names of modules as they were while it was trained; a file may have them without the body
+ * that the head stands on, and models that see as they were called before transformers moved their text model. */
 static tensor *find_base(const adapter *a, const char *name)
 {
-    static const char *const bodies[] = {"model.", "transformer."};
-    const tensor *t = checkpoint_find(a->base, name);
-    for (size_t i = 0; !t && i < sizeof bodies / sizeof *bodies; i++)
-        if (strncmp(name, bodies[i], strlen(bodies[i])) == 0)
-            t = checkpoint_find(a->base, name + strlen(bodies[i]));
+    static const struct { const char *module, *file; } spellings[] = {
+        {"", ""}, {"model.", ""}, {"transformer.", ""}, {"model.language_model.", "language_model.model."}, {"model.language_model.", "model."},
+        {"model.vision_tower.", "vision_tower.vision_model."}, {"lm_head.", "language_model.lm_head."}};
+    const tensor *t = NULL;
+    for (size_t i = 0; !t && i < sizeof spellings / sizeof *spellings; i++) {
+        size_t n = strlen(spellings[i].module);
+        if (strncmp(name, spellings[i].module, n) != 0)
+            continue;
+        char *other = memory_print("%s%s", spellings[i].file, name + n);
+        t = checkpoint_find(a->base, other);
+        free(other);
+    }
     return (tensor *)t;
 }
 
