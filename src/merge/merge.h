@@ -18,9 +18,11 @@
 
 typedef struct merger merger;
 
+/* merge_in_memory and merge_to_folder check for finite numbers always. */
 typedef struct merge_options {
     threads *pool;             /* borrowed; NULL: this thread */
     int64_t block_rows;        /* 0: chosen; tests set 1, 7, all */
+    bool check_finite;         /* NaN or infinity in the sources or in the result is an error */
     uint64_t memory;           /* most bytes beside the models' files and the output; 0: no limit */
 } merge_options;
 
@@ -41,12 +43,19 @@ int merge_run(merger *m, const recipe *r, checkpoint *out, error *err);
 /* The same into the shards of a folder that was begun with the merger's outline; those that are done already are left alone. */
 int merge_write(merger *m, const recipe *r, folder_writer *w, error *err);
 
+/* Merges some of the plan's tensors (places [n]) and keeps nothing: to see how long it takes. */
+int merge_sample(merger *m, const recipe *r, const size_t *places, size_t n, error *err);
+
 /* Bytes that a run needs beside the models' files and the output. */
 uint64_t merge_memory(const merger *m);
 #define MERGE_THREAD_BYTES ((uint64_t)8 << 20)
 
 /* Lines that the user should see before the run: configs that differ and whose value wins, tensors that are dropped. free() it; "" when none. */
 char *merge_notes(const merger *m);
+
+/* The recipe's models [n_models]; tensors that have to be computed are left to the merge. NULL and *err on failure. */
+checkpoint **merge_open_models(const recipe *r, error *err);
+void merge_close_models(const recipe *r, checkpoint **models);   /* models may be NULL */
 
 /* Opens the recipe's models and merges them in memory, saying the notes on stderr. Weights that are not finite, in a model or in the
  * merge, are errors. NULL and *err on failure; checkpoint_free it. */

@@ -2,7 +2,6 @@
  * 1. Tensors are taken in groups, so that what is needed beside the sources is bounded and sources larger than memory are read once.
  *    Nothing in the output depends on the groups.
  * 2. While a group is computed and its blocks are written, the kernel reads the next group's sources. */
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,9 +76,18 @@ uint64_t merge_memory(const merger *m)
     return most + (uint64_t)threads_count(m->options.pool) * MERGE_THREAD_BYTES;
 }
 
-static int check_budget(const merger *m, error *err)
+/* Memory and every parameter of every tensor, before the first is computed. */
+static int check_run(const merger *m, const recipe *r, error *err)
 {
     uint64_t needed = merge_memory(m);
+    int status = 0;
+    for (size_t i = 0; i < m->plan.count && status == 0; i++) {
+        merge_job j;
+        status = walk_begin(&j, m->method->kernel, r, &m->plan.items[i], err);
+        walk_end(&j);
+    }
+    if (status != 0)
+        return -1;
     if (m->options.memory && needed > m->options.memory)
         return fail(err, ERROR_MEMORY, "the merge needs %llu MiB beside the models' files for its largest tensor, and --memory allows %llu", (unsigned long long)(needed >> 20) + 1,
                     (unsigned long long)m->options.memory >> 20);
@@ -126,7 +134,7 @@ static int run_group(const struct run *run, size_t begin, size_t end, error *err
         jobs[n++].sink = run->sink;
     }
     if (status == 0)
-        status = walk_group(m->method->kernel, jobs, n, &(walk_options){.pool = m->options.pool, .block_rows = m->options.block_rows}, err);
+        status = walk_group(m->method->kernel, jobs, n, &(walk_options){.pool = m->options.pool, .block_rows = m->options.block_rows, .check_finite = m->options.check_finite}, err);
     for (size_t i = 0; i < n; i++)
         walk_end(&jobs[i]);
     free(jobs);
@@ -172,7 +180,7 @@ static int check_models(const merger *m, error *err)
 int merge_run(merger *m, const recipe *r, checkpoint *out, error *err)
 {
     mask_stream *streams = NULL;
-    if (check_budget(m, err) != 0 || (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err))))
+    if (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err)))
         return -1;
     size_t *order = memory_new(m->plan.count, sizeof *order);
     for (size_t i = 0; i < m->plan.count; i++)
@@ -185,22 +193,38 @@ int merge_run(merger *m, const recipe *r, checkpoint *out, error *err)
     return status;
 }
 
+static void drop(merge_sink *self, const merge_tensor *t, int64_t first, int64_t n, const void *bytes)
+{
+    (void)self;
+    (void)t;
+    (void)first;
+    (void)n;
+    (void)bytes;
+}
+
+int merge_sample(merger *m, const recipe *r, const size_t *places, size_t n, error *err)
+{
+    mask_stream *streams = NULL;
+    merge_sink nowhere = {drop};
+    if (check_run(m, r, err) != 0 || (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err))))
+        return -1;
+    int status = run_all(&(struct run){.m = m, .recipe = r, .streams = streams, .order = places, .count = n, .sink = &nowhere}, err);
+    free(streams);
+    return status == 0 ? check_models(m, err) : -1;
+}
+
 /* ---- into a folder */
 
 typedef struct folder_sink {
     merge_sink sink;
     const merger *m;
     folder_writer *writer;
-    atomic_bool not_finite;
-    error err;                    /* of the block that was not finite first */
 } folder_sink;
 
 static void put(merge_sink *self, const merge_tensor *t, int64_t first, int64_t n, const void *bytes)
 {
     folder_sink *s = (folder_sink *)self;
-    size_t size = dtype_size(t->shape.dtype), bad = dtype_is_float(t->shape.dtype) ? dtype_first_not_finite(t->shape.dtype, bytes, (size_t)n) : (size_t)n;
-    if (bad < (size_t)n && !atomic_exchange(&s->not_finite, true))
-        fail(&s->err, ERROR_NOT_FINITE, "the merge: '%s' holds NaN or infinity at element %lld", t->name, (long long)(first + (int64_t)bad));
+    size_t size = dtype_size(t->shape.dtype);
     folder_put(s->writer, (size_t)(t - s->m->plan.items), (uint64_t)first * size, bytes, (size_t)n * size);
 }
 
@@ -211,10 +235,6 @@ static int write_shard(struct run *run, folder_sink *sink, size_t shard, error *
         return -1;
     if (check_models(run->m, err) != 0)
         return -1;
-    if (sink->not_finite) {
-        *err = sink->err;
-        return -1;
-    }
     return folder_close_shard(sink->writer, err);
 }
 
@@ -223,7 +243,7 @@ int merge_write(merger *m, const recipe *r, folder_writer *w, error *err)
 {
     mask_stream *streams = NULL;
     folder_sink sink = {.sink = {put}, .m = m, .writer = w};
-    int status = check_budget(m, err);
+    int status = check_run(m, r, err);
     if (status == 0 && r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err)))
         status = -1;
     uint64_t done = 0;

@@ -13,7 +13,8 @@
 
 typedef struct walk_options {
     threads *pool;             /* borrowed; NULL: this thread */
-    int64_t block_rows;        /* of a piece; 0: chosen */
+    int64_t block_rows;        /* of a piece (or columns, where a reduction goes by columns); 0: chosen */
+    bool check_finite;         /* a NaN or infinity in a source or in the result is an error: the first of the first tensor that has one */
 } walk_options;
 
 int walk_begin(merge_job *j, const method_kernel *k, const recipe *r, const merge_tensor *t, error *err);

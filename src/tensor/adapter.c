@@ -223,14 +223,24 @@ static int check_magnitude(const adapter *a, const part *p, const part *any, con
     return check_shape(a, p, t->shape, 1, "its weight", err);
 }
 
+/* Of the modules of a model some may stand transposed (GPT-2's Conv1D) and some not (its heads): where the shapes fit one way only they decide. */
+static bool stands_transposed(const adapter *a, const part *left, const part *right, const tensor *t)
+{
+    const int64_t out = left->item->tensor.shape[0], in = right->item->tensor.shape[1];
+    bool only_plain = t->shape[0] == out && t->shape[1] == in && out != in;
+    return right->role == EMBEDDING_A || (a->config.fan_in_fan_out && !only_plain);
+}
+
 static int apply_factors(const adapter *a, const part *const *of, const part *any, error *err)
 {
-    bool embedding = of[EMBEDDING_A] != NULL, transposed = embedding || a->config.fan_in_fan_out;
+    bool embedding = of[EMBEDDING_A] != NULL, transposed = false;
     const part *left = of[embedding ? EMBEDDING_B : FACTOR_B], *right = of[embedding ? EMBEDDING_A : FACTOR_A];
     char *name = memory_print("%s.weight", any->module);
     tensor *t = find_base(a, name);
-    lora w = {.transposed = transposed};
+    lora w = {0};
     int status = -1;
+    if (t && left && right)
+        transposed = stands_transposed(a, left, right, t);
     if (!left || !right || (embedding && of[FACTOR_A]))
         fail(err, ERROR_FORMAT, "%s: '%s' should have one lora_A and one lora_B", a->path, any->module);
     else if (!t)
@@ -241,6 +251,7 @@ static int apply_factors(const adapter *a, const part *const *of, const part *an
     free(name);
     if (status != 0)
         return -1;
+    w.transposed = transposed;
     w.base = *t;
     w.a = right->item->tensor;
     w.b = left->item->tensor;

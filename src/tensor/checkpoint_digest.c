@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "tensor/checkpoint.h"
+#include "tensor/gguf.h"
 #include "tensor/safetensors.h"
 #include "tensor/torch_zip.h"
 
@@ -38,7 +39,7 @@ static int add_config(EVP_MD_CTX *hash, const checkpoint *c, error *err)
     char *text = NULL;
     size_t n = 0;
     int status = 0;
-    if (path && c->config)
+    if (path && c->config && file_exists(path))
         text = file_read(path, (size_t)256 << 20, &n, err);
     else
         text = json_print(json_incref(c->config), -1), n = strlen(text);
@@ -72,21 +73,29 @@ static void add_whole(EVP_MD_CTX *hash, const buffer *b)
     }
 }
 
-static void add_directory(EVP_MD_CTX *hash, const buffer *b)
+/* The part of a file that says what it holds. */
+static const void *directory(const buffer *b, size_t *n)
 {
-    const void *bytes;
-    size_t n = torch_zip_directory(b, &bytes);
-    add(hash, bytes, n);
+    const void *bytes = buffer_bytes(b);
+    bool is_gguf = buffer_size(b) >= 4 && memcmp(bytes, GGUF_MAGIC, 4) == 0;
+    gguf *g = is_gguf ? gguf_parse((buffer *)b, "the file", NULL) : NULL;
+    if (torch_zip_is(b))
+        *n = torch_zip_directory(b, &bytes);
+    else
+        *n = g ? g->header_bytes : safetensors_header_bytes(b);
+    gguf_free(g);
+    return bytes;
 }
 
 static void add_samples(EVP_MD_CTX *hash, const buffer *b)
 {
     const char *bytes = buffer_bytes(b);
     size_t size = buffer_size(b);
-    if (buffer_is_mapped(b) && torch_zip_is(b))
-        add_directory(hash, b);
-    else if (buffer_is_mapped(b))
-        add(hash, bytes, safetensors_header_bytes(b));
+    if (buffer_is_mapped(b)) {
+        size_t n;
+        const void *head = directory(b, &n);
+        add(hash, head, n);
+    }
     if (size <= SAMPLES * SAMPLE) {
         add(hash, bytes, size);
         return;

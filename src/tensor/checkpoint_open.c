@@ -9,6 +9,8 @@
 #include "base/memory.h"
 #include "tensor/adapter.h"
 #include "tensor/checkpoint.h"
+#include "tensor/gguf.h"
+#include "tensor/gguf_model.h"
 #include "tensor/safetensors.h"
 #include "tensor/torch_zip.h"
 
@@ -226,9 +228,11 @@ static checkpoint *open_plain(const char *path, error *err)
         status = open_folder(c, c->folder, err);
     else if (!file_exists(path))
         status = fail(err, ERROR_IO, "%s: no such folder or file (models are local folders; nothing is downloaded)", path);
+    else if (gguf_is(path))
+        status = gguf_open(c, path, err);
     else
         status = add_file(c, path, err) == 0 ? checkpoint_sort(c, err) : -1;
-    if (status == 0)
+    if (status == 0 && !c->config)
         status = read_config(c, err);
     if (status != 0) {
         checkpoint_free(c);

@@ -37,7 +37,7 @@ static int refuse_other_formats(const unsigned char *bytes, size_t size, const c
         return fail(err, ERROR_FORMAT, "%s: is a Git LFS pointer of %zu bytes, not the weights themselves; fetch them with `git lfs pull`",
                     path, size);
     if (size >= 4 && memcmp(bytes, "GGUF", 4) == 0)
-        return fail(err, ERROR_UNSUPPORTED, "%s: is a GGUF file; give the safetensors model it was made from", path);
+        return fail(err, ERROR_UNSUPPORTED, "%s: is a GGUF file, not a shard; name it alone", path);
     bool pickle = size >= 2 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5 && (size < 8 || header_length(bytes) > MAX_HEADER);
     if (pickle)
         return fail(err, ERROR_UNSUPPORTED, "%s: is a PyTorch pickle from before 1.6, which can run code when it is read, and is not opened; "

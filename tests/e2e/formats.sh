@@ -10,11 +10,15 @@ block "yaml study" > "$work/study.yml"
 block "yaml task" > "$work/task.yml"
 block "yaml recipe" > "$work/recipe.yml"
 block "yaml path" > "$work/path.yml"
-for f in study task recipe path; do [ -s "$work/$f.yml" ] || die "docs/formats.md has no $f"; done
+block "yaml mergekit-evolve" > "$work/mergekit-evolve.yml"
+for f in study task recipe path mergekit-evolve; do [ -s "$work/$f.yml" ] || die "docs/formats.md has no $f"; done
 "$MERGANSER" evolve "$work/study.yml" -o "$work/out" --quiet > /dev/null
 [ -f "$work/out/best/model.safetensors" ] && [ -f "$work/out/report.html" ] && [ -f "$work/out/recipe.yml" ] || die "the study's folder is not complete"
 "$MERGANSER" merge "$work/out/recipe.yml" "$work/again" --quiet > /dev/null 2>&1
 cmp "$work/out/best/model.safetensors" "$work/again/model.safetensors" || die "recipe.yml does not give best/ again"
+"$MERGANSER" evolve "$work/mergekit-evolve.yml" -o "$work/evolved" --quiet > /dev/null
+"$MERGANSER" merge "$work/evolved/recipe.yml" "$work/evolved-again" --quiet > /dev/null 2>&1
+cmp "$work/evolved/best/model.safetensors" "$work/evolved-again/model.safetensors" || die "a mergekit-evolve file's recipe.yml does not give best/ again"
 "$MERGANSER" inspect "$work/path.yml" | grep -q "folds into one model of 8 layers" || die "the path does not fold"
 "$MERGANSER" eval miniature/models/ja -t "$work/task.yml" --questions 4 --quiet > /dev/null
 "$MERGANSER" merge "$work/recipe.yml" "$work/merged" --quiet > /dev/null

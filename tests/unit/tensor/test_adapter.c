@@ -53,6 +53,19 @@ static void test_a_merged_adapter(void **state)
     remove_folder(folder);
 }
 
+/* A head among transposed modules: its shape tells that it is none. */
+static void test_one_way_only(void **state)
+{
+    (void)state;
+    error err = {0};
+    char *folder = world("{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":4,\"fan_in_fan_out\":true}", GOOD, 56);
+    checkpoint *c = open_world(folder, &err);
+    if (!c)
+        fail_msg("%s", err.text);
+    checkpoint_free(c);
+    remove_folder(folder);
+}
+
 static void assert_refused(const char *config, const char *header, size_t data, const char *a, const char *b)
 {
     error err = {0};
@@ -168,7 +181,7 @@ static void test_located_and_digested(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_merged_adapter), cmocka_unit_test(test_refused), cmocka_unit_test(test_no_adapter),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_merged_adapter), cmocka_unit_test(test_one_way_only), cmocka_unit_test(test_refused), cmocka_unit_test(test_no_adapter),
                                        cmocka_unit_test(test_split), cmocka_unit_test(test_located_and_digested)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
