@@ -378,7 +378,6 @@ static int write_index(const folder_writer *w, error *err)
     json_object_set_new(index, "weight_map", map);
     char *text = json_print(index, 2), *path = file_join(w->partial, "model.safetensors.index.json");
     int status = file_write(path, text, strlen(text), err);
-    json_decref(index);
     free(path);
     free(text);
     return status;
