@@ -187,9 +187,7 @@ static int put_metadata(const writing *w, const gguf_options *o, string *out, ui
         return -1;
     gguf_put_u32(out, "general.quantization_version", 2);
     ++*n;
-    if (!w->c->folder)
-        return fail(err, ERROR_USAGE, "%s: is no folder with a tokenizer, which a GGUF file holds too", w->c->name);
-    return gguf_tokenizer_write(w->c->folder, w->config, w->sizes.vocabulary, out, n, err);
+    return gguf_tokenizer_write(w->c, w->config, w->sizes.vocabulary, out, n, err);
 }
 
 static void put_number(string *out, uint64_t x, size_t n)
