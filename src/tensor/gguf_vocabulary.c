@@ -8,7 +8,7 @@
 #include "tensor/gguf_tokenizer.h"
 
 #define MAX_FILE ((size_t)256 << 20)
-#define PLACEHOLDER -1000.0f   /* the converter's score */
+#define PLACEHOLDER (-1000.0f)   /* the converter's score */
 
 typedef struct words {
     const json_t **text;       /* [count] a JSON string, NULL for a hole; borrowed from the tokenizer; owned */
