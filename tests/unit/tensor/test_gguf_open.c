@@ -156,6 +156,24 @@ static void test_a_window_makes_it_mistral(void **state)
     checkpoint_free(c);
 }
 
+/* Of blocks too, which nothing has made yet. */
+static void test_numbers_that_are_not_finite_are_found(void **state)
+{
+    (void)state;
+    error err = {0};
+    string s = small("llama", 0, 2);
+    put_info(&s, "token_embd.weight", 2, (const uint64_t[]){32, 3}, 8, 0);
+    put_info(&s, "output_norm.weight", 1, (const uint64_t[]){8}, 0, 128);
+    put_data(&s, 128 + 32);
+    memcpy(s.text + s.length - 160 + 2 * 34, "\0\x7E", 2);   /* the third row's scale is NaN */
+    checkpoint *c = open_crafted(&s, &err);
+    if (!c)
+        fail_msg("%s", err.text);
+    assert_int_equal(checkpoint_check_finite(c, NULL, &err), -1);
+    assert_error(&err, ERROR_NOT_FINITE, "model.embed_tokens.weight", "element 64");
+    checkpoint_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +182,7 @@ int main(void)
         cmocka_unit_test(test_a_digest),
         cmocka_unit_test(test_what_is_refused_by_name),
         cmocka_unit_test(test_a_window_makes_it_mistral),
+        cmocka_unit_test(test_numbers_that_are_not_finite_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
