@@ -402,7 +402,7 @@ static int copy_companions(const checkpoint *c, const char *to, error *err)
 {
     int status = 0;
     if (c->folder && gguf_is(c->folder))
-        return gguf_write_companions(c->folder, to, err);
+        return gguf_write_companions(c, to, err);
     for (size_t i = 0; c->folder && i < COUNT(companions) && status == 0; i++) {
         char *source = file_join(c->folder, companions[i]), *target = file_join(to, companions[i]);
         if (!checkpoint_file(c, companions[i]) && file_exists(source))
