@@ -251,7 +251,7 @@ static void find_rows(token_plan *p)
         p->row_of[i] = memory_new((size_t)p->tokens, sizeof **p->row_of);
     for (int32_t t = 0; t < p->tokens; t++) {
         const char *text = tokenizer_file_text(p->file, t);
-        bool somewhere = p->setting[t] >= 0;
+        bool somewhere = p->setting[t] >= 0 && r->tokenizer.tokens[p->setting[t]].kind != TOKEN_DEFAULT;
         for (size_t i = 0; i < r->n_models; i++)
             somewhere |= (p->row_of[i][t] = model_row(p, i, text)) >= 0;
         if (!somewhere)
