@@ -342,6 +342,42 @@ int tokens_plan(const recipe *r, checkpoint *const *models, token_plan *out, err
     return status;
 }
 
+static json_t *moved_id(const token_plan *p, const tokenizer_file *from, const char *key, json_t *value)
+{
+    const char *token = json_is_integer(value) ? tokenizer_file_text(from, (int32_t)json_integer_value(value)) : NULL;
+    int32_t id = token ? tokenizer_file_find(p->file, token) : -1;
+    char *name = memory_text_n(key, strlen(key) - strlen("_id"));
+    if (token && id < 0)
+        id = tokenizer_file_named(p->file, name);
+    free(name);
+    return id >= 0 ? json_integer(id) : json_incref(value);
+}
+
+static void move_ids(const token_plan *p, const tokenizer_file *from, json_t *config)
+{
+    const char *key;
+    json_t *value, *one;
+    void *next;
+    size_t i;
+    json_object_foreach_safe(config, next, key, value) {
+        if (!text_ends_with(key, "_token_id"))
+            continue;
+        json_array_foreach(value, i, one)
+            json_array_set_new(value, i, moved_id(p, from, key, one));
+        if (!json_is_array(value))
+            json_object_set_new(config, key, moved_id(p, from, key, value));
+    }
+}
+
+void tokens_move_ids(const token_plan *p, int from, json_t *config)
+{
+    const tokenizer_file *f = p->file ? p->files[from] ? p->files[from] : p->files[base_of(p->recipe)] : NULL;
+    if (!f)
+        return;
+    move_ids(p, f, config);
+    move_ids(p, f, json_object_get(config, "text_config"));
+}
+
 static int put_template(const token_plan *p, checkpoint *c, error *err)
 {
     const recipe *r = p->recipe;

@@ -85,6 +85,18 @@ const char *tokenizer_file_text(const tokenizer_file *f, int32_t id)
     return vocabulary_text(&f->words, id, NULL);
 }
 
+/* A token is written as its text, or as an object with "content". */
+static const char *content_of(const json_t *value)
+{
+    return json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
+}
+
+int32_t tokenizer_file_named(const tokenizer_file *f, const char *key)
+{
+    const char *token = content_of(json_object_get(f->config, key));
+    return token ? tokenizer_file_find(f, token) : -1;
+}
+
 const json_t *tokenizer_file_added(const tokenizer_file *f, int32_t id)
 {
     return id >= 0 && id < f->words.size ? f->entry[id] : NULL;
@@ -107,10 +119,10 @@ int tokenizer_file_add(tokenizer_file *f, const char *token, const json_t *like,
     return 0;
 }
 
-/* A token with a name such as bos_token, or one of the extra ones: special, whatever it was. `value`: its text, or an object with "content". */
+/* A token with a name such as bos_token, or one of the extra ones: special, whatever it was. */
 static int add_special(tokenizer_file *f, const json_t *value, error *err)
 {
-    const char *token = json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
+    const char *token = content_of(value);
     if (!token || !token[0])
         return 0;
     int32_t id = tokenizer_file_find(f, token);
@@ -324,7 +336,7 @@ int tokenizer_file_strip(tokenizer_file *f, int64_t rows, error *err)
     if (index_words(f, err) != 0)
         return -1;
     json_object_foreach_safe(f->config, next, token, value) {
-        const char *content = json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
+        const char *content = content_of(value);
         if (text_ends_with(token, "_token") && content && tokenizer_file_find(f, content) < 0)
             json_object_del(f->config, token);
     }

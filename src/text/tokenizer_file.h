@@ -26,6 +26,8 @@ int32_t tokenizer_file_size(const tokenizer_file *f);                     /* lar
 int32_t tokenizer_file_find(const tokenizer_file *f, const char *token);  /* its id; -1 when absent */
 const char *tokenizer_file_text(const tokenizer_file *f, int32_t id);     /* NULL for a hole */
 
+int32_t tokenizer_file_named(const tokenizer_file *f, const char *key);   /* the id of tokenizer_config.json's "bos_token" and the like; -1: none */
+
 /* What tokenizer.json says of an added token, borrowed; NULL for a token of the vocabulary alone. */
 const json_t *tokenizer_file_added(const tokenizer_file *f, int32_t id);
 

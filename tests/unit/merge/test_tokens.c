@@ -192,6 +192,25 @@ static void the_base_and_a_model_give_their_tokens(void **state)
     checkpoint_free(c);
 }
 
+static void ids_of_the_config_follow_their_tokens(void **state)
+{
+    (void)state;
+    put("x", "config.json", "{\"model_type\": \"mistral\", \"bos_token_id\": 3, \"eos_token_id\": [0, 1], \"pad_token_id\": null, \"unk_token_id\": 2, \"sep_token_id\": 77}");
+    put("base", "tokenizer_config.json", "{\"unk_token\": \"b\"}");
+    checkpoint *c = must_make(ONLY_X "tokenizer_source: union\nmerganser: {config_from: x}\n");
+    char *text = json_dumps(c->config, JSON_COMPACT);
+    assert_non_null(strstr(text, "\"bos_token_id\":4,\"eos_token_id\":[2,1],\"pad_token_id\":null,\"unk_token_id\":3,\"sep_token_id\":77"));
+    free(text);
+    checkpoint_free(c);
+    /* the base's tokenizer has no d: what it calls unk, and nothing for <s>, which stays */
+    c = must_make(ONLY_X "tokenizer_source: base\nmerganser: {config_from: x}\n");
+    text = json_dumps(c->config, JSON_COMPACT);
+    assert_non_null(strstr(text, "\"bos_token_id\":3,\"eos_token_id\":[2,1],\"pad_token_id\":null,\"unk_token_id\":1"));
+    free(text);
+    checkpoint_free(c);
+    put("base", "tokenizer_config.json", "{}");
+}
+
 static void settings_say_what_a_token_gets(void **state)
 {
     (void)state;
@@ -334,6 +353,7 @@ int main(void)
         cmocka_unit_test(a_union_goes_by_the_tokens_texts),
         cmocka_unit_test(a_mean_is_exact_or_rounded_as_mergekit_rounds),
         cmocka_unit_test(the_base_and_a_model_give_their_tokens),
+        cmocka_unit_test(ids_of_the_config_follow_their_tokens),
         cmocka_unit_test(settings_say_what_a_token_gets),
         cmocka_unit_test(notes_name_what_is_dropped),
         cmocka_unit_test(templates_are_chosen),
