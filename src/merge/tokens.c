@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "merge/recipe_parts.h"
 #include "merge/tokens_view.h"
 #include "tensor/names.h"
 #include "text/chat_template.h"
+#include "text/companion.h"
 
 #define NAMED 5   /* tokens that a note names */
 
@@ -62,17 +62,9 @@ static int base_of(const recipe *r)
     return r->base >= 0 ? r->base : 0;
 }
 
-static bool has_file(const checkpoint *c, const char *name)
-{
-    char *path = c->folder ? file_join(c->folder, name) : NULL;
-    bool there = path && file_exists(path);
-    free(path);
-    return there;
-}
-
 static bool has_tokenizer(const checkpoint *c)
 {
-    return has_file(c, "tokenizer.json") || has_file(c, "tokenizer.model");
+    return c->folder && companion_has_tokenizer(c->folder);
 }
 
 static int read_rows(token_plan *p, size_t i, error *err)

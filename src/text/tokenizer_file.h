@@ -6,7 +6,7 @@
  *     tokenizer_file_free(f);
  *
  * Tokens that only tokenizer_config.json, special_tokens_map.json or added_tokens.json know are put in on opening, as transformers does when it
- * loads the folder: what is written here needs none of these lists. BPE only. */
+ * loads the folder: what is written here needs none of these lists. BPE only. A GGUF file's tokenizer counts as such a folder. */
 #ifndef TEXT_TOKENIZER_FILE_H
 #define TEXT_TOKENIZER_FILE_H
 

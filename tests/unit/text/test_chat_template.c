@@ -1,5 +1,6 @@
 #include "check.h"
 
+#include "base/file.h"
 #include "text/chat_template.h"
 
 static void names_formats(void **state)
