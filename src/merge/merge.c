@@ -129,6 +129,7 @@ static json_t *make_config(const merger *m, const checkpoint *shape, error *err)
         set_untied(config);
     if (m->recipe->n_slices && m->recipe->slices[0].sources[0].end >= 0)
         move_lists(m, m->recipe, config);
+    tokens_move_ids(&m->tokens, m->config_from, config);
     checkpoint with_config = *shape;
     with_config.config = config;
     fitting = checkpoint_config(&with_config, err);

@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "merge/recipe_parts.h"
 #include "merge/tokens_view.h"
 #include "tensor/gguf.h"
 #include "tensor/names.h"
 #include "text/chat_template.h"
+#include "text/companion.h"
 
 #define NAMED 5   /* tokens that a note names */
 
@@ -63,17 +63,9 @@ static int base_of(const recipe *r)
     return r->base >= 0 ? r->base : 0;
 }
 
-static bool has_file(const checkpoint *c, const char *name)
-{
-    char *path = c->folder ? file_join(c->folder, name) : NULL;
-    bool there = path && file_exists(path);
-    free(path);
-    return there;
-}
-
 static bool has_tokenizer(const checkpoint *c)
 {
-    return has_file(c, "tokenizer.json") || has_file(c, "tokenizer.model") || (c->folder && gguf_is(c->folder));
+    return c->folder && companion_has_tokenizer(c->folder);
 }
 
 static int read_rows(token_plan *p, size_t i, error *err)
@@ -252,7 +244,7 @@ static void find_rows(token_plan *p)
         p->row_of[i] = memory_new((size_t)p->tokens, sizeof **p->row_of);
     for (int32_t t = 0; t < p->tokens; t++) {
         const char *text = tokenizer_file_text(p->file, t);
-        bool somewhere = p->setting[t] >= 0;
+        bool somewhere = p->setting[t] >= 0 && r->tokenizer.tokens[p->setting[t]].kind != TOKEN_DEFAULT;
         for (size_t i = 0; i < r->n_models; i++)
             somewhere |= (p->row_of[i][t] = model_row(p, i, text)) >= 0;
         if (!somewhere)
@@ -341,6 +333,42 @@ int tokens_plan(const recipe *r, checkpoint *const *models, token_plan *out, err
     if (status != 0)
         tokens_free(out);
     return status;
+}
+
+static json_t *moved_id(const token_plan *p, const tokenizer_file *from, const char *key, json_t *value)
+{
+    const char *token = json_is_integer(value) ? tokenizer_file_text(from, (int32_t)json_integer_value(value)) : NULL;
+    int32_t id = token ? tokenizer_file_find(p->file, token) : -1;
+    char *name = memory_text_n(key, strlen(key) - strlen("_id"));
+    if (token && id < 0)
+        id = tokenizer_file_named(p->file, name);
+    free(name);
+    return id >= 0 ? json_integer(id) : json_incref(value);
+}
+
+static void move_ids(const token_plan *p, const tokenizer_file *from, json_t *config)
+{
+    const char *key;
+    json_t *value, *one;
+    void *next;
+    size_t i;
+    json_object_foreach_safe(config, next, key, value) {
+        if (!text_ends_with(key, "_token_id"))
+            continue;
+        json_array_foreach(value, i, one)
+            json_array_set_new(value, i, moved_id(p, from, key, one));
+        if (!json_is_array(value))
+            json_object_set_new(config, key, moved_id(p, from, key, value));
+    }
+}
+
+void tokens_move_ids(const token_plan *p, int from, json_t *config)
+{
+    const tokenizer_file *f = p->file ? p->files[from] ? p->files[from] : p->files[base_of(p->recipe)] : NULL;
+    if (!f)
+        return;
+    move_ids(p, f, config);
+    move_ids(p, f, json_object_get(config, "text_config"));
 }
 
 static int put_template(const token_plan *p, checkpoint *c, error *err)

@@ -55,6 +55,10 @@ typedef struct token_group {
  * rounded where mergekit rounds; else means stay in f32. */
 int tokens_gather(token_plan *p, const token_group *g, const tensor **sources, error *err);
 
+/* The ids in the config.json of models[from] (bos_token_id and the like) become those of the same tokens in the merge's tokenizer; of a token that it lacks,
+ * the one that its tokenizer_config.json names so. mergekit leaves them as they are. */
+void tokens_move_ids(const token_plan *p, int from, json_t *config);
+
 /* Puts what the plan builds into a checkpoint: the tokenizer's files, and which of the folder's no longer hold. */
 int tokens_put_files(const token_plan *p, checkpoint *c, error *err);
 

@@ -160,7 +160,6 @@ static int write_state(const folder_writer *w, error *err)
     int status = file_write(path, text, strlen(text), err);
     free(path);
     free(text);
-    json_decref(state);
     return status;
 }
 

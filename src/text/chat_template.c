@@ -1,11 +1,10 @@
 #include "text/chat_template.h"
 
-#include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "tensor/gguf_model.h"
+#include "text/companion.h"
 
 /* White space between the blocks would stand in the prompt: there is none. */
 #define ALPACA \
@@ -72,28 +71,17 @@ static const char *default_template(const json_t *value)
     return json_string_value(value);
 }
 
-static int read_config(const char *folder, const char *text, size_t n, char **out, error *err)
-{
-    json_error_t where;   /* not json_parse: model_max_length is often 10^30 */
-    json_t *config = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where);
-    if (!config)
-        return fail(err, ERROR_FORMAT, "%s/tokenizer_config.json: not valid JSON at line %d, column %d: %s", folder, where.line, where.column, where.text);
-    *out = memory_text(default_template(json_object_get(config, "chat_template")));
-    json_decref(config);
-    return 0;
-}
-
 int chat_template_read(const char *folder, char **out, error *err)
 {
-    char *config;
+    json_t *config;
     size_t n;
     if (companion_read(folder, "chat_template.jinja", (size_t)4 << 20, out, &n, err) != 0)
         return -1;
     if (*out)
         return 0;
-    int status = companion_read(folder, "tokenizer_config.json", (size_t)64 << 20, &config, &n, err);
-    if (config)
-        status = read_config(folder, config, n, out, err);
-    free(config);
-    return status;
+    if (companion_object(folder, "tokenizer_config.json", &config, err) != 0)
+        return -1;
+    *out = memory_text(default_template(json_object_get(config, "chat_template")));
+    json_decref(config);
+    return 0;
 }

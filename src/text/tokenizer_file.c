@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "tensor/gguf_model.h"
+#include "text/companion.h"
 #include "text/tokenizer.h"
 #include "text/vocabulary.h"
 
 struct tokenizer_file {
-    char *name;          /* the folder */
+    char *name;          /* the folder, or a .gguf file */
     json_t *root;        /* tokenizer.json */
     json_t *config;      /* tokenizer_config.json, with what special_tokens_map.json says; NULL where there is none */
     vocabulary words;
@@ -86,6 +86,18 @@ const char *tokenizer_file_text(const tokenizer_file *f, int32_t id)
     return vocabulary_text(&f->words, id, NULL);
 }
 
+/* A token is written as its text, or as an object with "content". */
+static const char *content_of(const json_t *value)
+{
+    return json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
+}
+
+int32_t tokenizer_file_named(const tokenizer_file *f, const char *key)
+{
+    const char *token = content_of(json_object_get(f->config, key));
+    return token ? tokenizer_file_find(f, token) : -1;
+}
+
 const json_t *tokenizer_file_added(const tokenizer_file *f, int32_t id)
 {
     return id >= 0 && id < f->words.size ? f->entry[id] : NULL;
@@ -108,10 +120,10 @@ int tokenizer_file_add(tokenizer_file *f, const char *token, const json_t *like,
     return 0;
 }
 
-/* A token with a name such as bos_token, or one of the extra ones: special, whatever it was. `value`: its text, or an object with "content". */
+/* A token with a name such as bos_token, or one of the extra ones: special, whatever it was. */
 static int add_special(tokenizer_file *f, const json_t *value, error *err)
 {
-    const char *token = json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
+    const char *token = content_of(value);
     if (!token || !token[0])
         return 0;
     int32_t id = tokenizer_file_find(f, token);
@@ -182,54 +194,13 @@ static int add_numbered(tokenizer_file *f, const json_t *list, error *err)
     return status;
 }
 
-/* Whole numbers were read as reals, so that a model_max_length of 10^30 can be: those that are small enough become integers again. */
-static json_t *restore_integers(json_t *value)
-{
-    const char *key;
-    json_t *item;
-    void *next;
-    size_t i;
-    if (json_is_real(value)) {
-        double x = json_real_value(value);
-        bool whole = x > -0x1p53 && x < 0x1p53 && x == (double)(json_int_t)x;
-        return whole ? json_integer((json_int_t)x) : json_incref(value);
-    }
-    json_object_foreach_safe(value, next, key, item)
-        json_object_set_new(value, key, restore_integers(item));
-    json_array_foreach(value, i, item)
-        json_array_set_new(value, i, restore_integers(item));
-    return json_incref(value);
-}
-
-/* *out NULL where there is no such file. */
-static int read_object(const char *folder, const char *name, json_t **out, error *err)
-{
-    char *path = file_join(folder, name), *text = NULL;
-    size_t n;
-    json_error_t where;
-    int status = companion_read(folder, name, (size_t)64 << 20, &text, &n, err);
-    if (text) {
-        json_t *read = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where);
-        status = json_is_object(read) ? 0 : -1;
-        if (!read)
-            fail(err, ERROR_FORMAT, "%s: not valid JSON at line %d, column %d: %s", path, where.line, where.column, where.text);
-        else if (status != 0)
-            fail(err, ERROR_FORMAT, "%s: should be an object", path);
-        *out = status == 0 ? restore_integers(read) : NULL;
-        json_decref(read);
-    }
-    free(text);
-    free(path);
-    return status;
-}
-
 /* What stands beside tokenizer.json, in the order in which transformers looks at it. */
 static int read_beside(tokenizer_file *f, error *err)
 {
     json_t *map = NULL, *added = NULL;
     int status = -1;
-    if (read_object(f->name, "tokenizer_config.json", &f->config, err) != 0 || read_object(f->name, "special_tokens_map.json", &map, err) != 0 ||
-        read_object(f->name, "added_tokens.json", &added, err) != 0)
+    if (companion_object(f->name, "tokenizer_config.json", &f->config, err) != 0 || companion_object(f->name, "special_tokens_map.json", &map, err) != 0 ||
+        companion_object(f->name, "added_tokens.json", &added, err) != 0)
         goto done;
     const json_t *listed = json_object_get(f->config, "added_tokens_decoder");
     if (!f->config && map)
@@ -255,16 +226,14 @@ static int check(const char *folder, error *err)
 
 tokenizer_file *tokenizer_file_open(const char *folder, error *err)
 {
-    if (check(folder, err) != 0)
+    char *text;
+    size_t n;
+    if (check(folder, err) != 0 || companion_read(folder, "tokenizer.json", (size_t)256 << 20, &text, &n, err) != 0)
         return NULL;
     tokenizer_file *f = memory_new(1, sizeof *f);
-    char *path = file_join(folder, "tokenizer.json"), *text;
-    size_t n;
     f->name = memory_text(folder);
-    if (companion_read(folder, "tokenizer.json", (size_t)256 << 20, &text, &n, err) == 0 && text)
-        f->root = json_parse(text, n, path, err);
+    f->root = json_parse(text ? text : "", n, folder, err);
     free(text);
-    free(path);
     if (f->root && !json_is_array(json_object_get(f->root, "added_tokens")))
         json_object_set_new(f->root, "added_tokens", json_array());
     if (f->root && index_words(f, err) == 0 && read_beside(f, err) == 0)
@@ -327,7 +296,7 @@ int tokenizer_file_strip(tokenizer_file *f, int64_t rows, error *err)
     if (index_words(f, err) != 0)
         return -1;
     json_object_foreach_safe(f->config, next, token, value) {
-        const char *content = json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
+        const char *content = content_of(value);
         if (text_ends_with(token, "_token") && content && tokenizer_file_find(f, content) < 0)
             json_object_del(f->config, token);
     }

@@ -6,7 +6,7 @@
  *     tokenizer_file_free(f);
  *
  * Tokens that only tokenizer_config.json, special_tokens_map.json or added_tokens.json know are put in on opening, as transformers does when it
- * loads the folder: what is written here needs none of these lists. BPE only. */
+ * loads the folder: what is written here needs none of these lists. BPE only. A GGUF file's tokenizer counts as such a folder. */
 #ifndef TEXT_TOKENIZER_FILE_H
 #define TEXT_TOKENIZER_FILE_H
 
@@ -25,6 +25,8 @@ void tokenizer_file_free(tokenizer_file *f);
 int32_t tokenizer_file_size(const tokenizer_file *f);                     /* largest id + 1 */
 int32_t tokenizer_file_find(const tokenizer_file *f, const char *token);  /* its id; -1 when absent */
 const char *tokenizer_file_text(const tokenizer_file *f, int32_t id);     /* NULL for a hole */
+
+int32_t tokenizer_file_named(const tokenizer_file *f, const char *key);   /* the id of tokenizer_config.json's "bos_token" and the like; -1: none */
 
 /* What tokenizer.json says of an added token, borrowed; NULL for a token of the vocabulary alone. */
 const json_t *tokenizer_file_added(const tokenizer_file *f, int32_t id);
