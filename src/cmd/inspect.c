@@ -8,6 +8,7 @@
 #include "base/progress.h"
 #include "cmd/options.h"
 #include "merge/fold.h"
+#include "merge/preview.h"
 #include "model/architecture.h"
 #include "model/config.h"
 #include "study/path_drawing.h"
@@ -38,7 +39,7 @@ static void print_config(const checkpoint *c)
 static void print_tokenizer(const checkpoint *c)
 {
     error err = {0};
-    tokenizer *t = c->folder ? tokenizer_open(c->folder, &err) : NULL;
+    tokenizer *t = c->folder ? tokenizer_of(c, &err) : NULL;
     if (t)
         printf("tokenizer: %" PRId32 " tokens\n", tokenizer_size(t));
     else
@@ -92,39 +93,25 @@ typedef struct weight { const void *data; uint64_t count, bytes; } weight;
 typedef struct weights { weight *items; size_t n; } weights;
 typedef struct weight_sum { uint64_t parameters, bytes; } weight_sum;
 
-static void add_matrix(weights *w, const matrix *m)
+static void add_matrix(void *context, const matrix *m)
 {
+    weights *w = context;
     uint64_t count = (uint64_t)(m->n * m->k);
     w->items = memory_grow(w->items, w->n + 1, sizeof *w->items);
     w->items[w->n++] = (weight){m->data, count, count * dtype_size(m->dtype)};
 }
 
-static void add_vector(weights *w, const plan_vector *v)
+static void add_vector(void *context, plan_vector *v)
 {
-    if (!v->source)
-        return;
+    weights *w = context;
     w->items = memory_grow(w->items, w->n + 1, sizeof *w->items);
     w->items[w->n++] = (weight){v->source->data, (uint64_t)v->n, tensor_bytes(v->source)};
 }
 
-static void add_block(weights *w, const plan_block *b)
+static void add_table(weights *w, const tensor *t)
 {
-    add_vector(w, &b->norm);
-    if (b->kind == BLOCK_ATTENTION) {
-        const matrix *const m[] = {&b->attention.q, &b->attention.k, &b->attention.v, &b->attention.o};
-        const plan_vector *const v[] = {&b->attention.q_bias, &b->attention.k_bias, &b->attention.v_bias, &b->attention.o_bias};
-        for (int i = 0; i < 4; i++) {
-            add_matrix(w, m[i]);
-            add_vector(w, v[i]);
-        }
-    } else {
-        const matrix *const m[] = {&b->mlp.gate, &b->mlp.up, &b->mlp.down};
-        const plan_vector *const v[] = {&b->mlp.gate_bias, &b->mlp.up_bias, &b->mlp.down_bias};
-        for (int i = 0; i < 3; i++) {
-            add_matrix(w, m[i]);
-            add_vector(w, v[i]);
-        }
-    }
+    matrix m = {.data = t->data, .dtype = t->dtype, .n = t->shape[0], .k = t->shape[1]};
+    add_matrix(w, &m);
 }
 
 static int by_place(const void *a, const void *b)
@@ -138,14 +125,18 @@ static weight_sum sum_weights(const plan *p, bool once)
 {
     weights w = {0};
     weight_sum sum = {0};
-    matrix embedding = {.data = p->embedding->data, .dtype = p->embedding->dtype, .n = p->embedding->shape[0], .k = p->embedding->shape[1]};
-    add_matrix(&w, &embedding);
+    plan_norm final = p->final_norm;
+    add_table(&w, p->embedding);
+    if (p->positions)
+        add_table(&w, p->positions);
     if (p->head.data != p->embedding->data || (!once && p->hops[0].scale != 1))     /* embeddings that are scaled no longer serve as head */
         add_matrix(&w, &p->head);
-    add_vector(&w, &p->final_norm);
+    add_vector(&w, &final.weight);
+    if (final.bias.source)
+        add_vector(&w, &final.bias);
     for (int h = 0; h < p->n_hops; h++)
         for (int k = 0; k < p->hops[h].n_blocks; k++)
-            add_block(&w, &p->hops[h].blocks[k]);
+            plan_visit(&p->hops[h].blocks[k], &(plan_visitor){.matrix = add_matrix, .vector = add_vector, .context = &w});
     if (once)
         qsort(w.items, w.n, sizeof *w.items, by_place);
     for (size_t i = 0; i < w.n; i++) {
@@ -210,6 +201,38 @@ static int inspect_path(const char *name, const source *s, bool json, error *err
     return status;
 }
 
+/* ---- recipes */
+
+static int inspect_recipe(const char *file, const yaml_value *root, const common_options *common, threads *pool, error *err)
+{
+    recipe *r = recipe_from_yaml(root, file, err);
+    json_t *what = r ? merge_preview(r, &(merge_options){.pool = pool, .memory = common->memory}, ".", err) : NULL;
+    if (what && common->json) {
+        json_dumpf(what, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else if (what) {
+        char *text = merge_preview_text(what);
+        printf("%s: a recipe\n%s", file, text);
+        free(text);
+    }
+    json_decref(what);
+    recipe_free(r);
+    return what ? 0 : -1;
+}
+
+/* A YAML file is a recipe unless it is a path; *is_recipe tells whether it was taken as one. */
+static int try_recipe(const char *file, const common_options *common, threads *pool, bool *is_recipe, error *err)
+{
+    *is_recipe = text_ends_with(file, ".yml") || text_ends_with(file, ".yaml");
+    if (!*is_recipe)
+        return 0;
+    yaml_value *root = yaml_read(file, err);
+    *is_recipe = !root || !path_is_yaml(root);
+    int status = !root ? -1 : *is_recipe ? inspect_recipe(file, root, common, pool, err) : 0;
+    yaml_free(root);
+    return status;
+}
+
 static int inspect_source(const char *name, threads *pool, bool json, bool all, error *err)
 {
     source s = {0};
@@ -231,14 +254,16 @@ static int run(const command *self, int argc, char **argv)
         return stop - 1;
     error err = {0};
     size_t n = strlen(words[0]);
-    bool is_study = n > 3 && strcmp(words[0] + n - 3, ".db") == 0;
+    bool is_study = n > 3 && strcmp(words[0] + n - 3, ".db") == 0, is_recipe = false;
     threads *pool = options_pool(&common);
-    int status = is_study ? study_print_table(words[0], common.json, &err) : inspect_source(words[0], pool, common.json, all, &err);
+    int status = is_study ? study_print_table(words[0], common.json, &err) : try_recipe(words[0], &common, pool, &is_recipe, &err);
+    if (status == 0 && !is_study && !is_recipe)
+        status = inspect_source(words[0], pool, common.json, all, &err);
     threads_free(pool);
     return status == 0 ? 0 : options_fail(&err);
 }
 
 const command command_inspect = {
-    "inspect", "MODEL|FILE|STUDY.db", "Say what a model, a file, a path or a study is: architecture, tokenizer, tensors; the path drawn; a study's standing.",
+    "inspect", "MODEL|FILE|RECIPE.yml|STUDY.db", "Say what a model, a file, a path or a study is: architecture, tokenizer, tensors; the path drawn; a study's standing; of a recipe, everything checked, what it will do, in how much time, memory and disk.",
     "  merganser inspect miniature/models/ja\n", run,
 };

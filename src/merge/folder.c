@@ -8,6 +8,13 @@
 #include "merge/merge.h"
 #include "merge/method.h"
 
+void merge_close_models(const recipe *r, checkpoint **models)
+{
+    for (size_t i = 0; models && i < r->n_models; i++)
+        checkpoint_free(models[i]);
+    free(models);
+}
+
 static char *merge_card(const recipe *r, const char *out, const char *yaml)
 {
     char *summary = memory_print("A merge of models by `%s`: %s", r->method, method_find(r->method)->help);
@@ -20,53 +27,51 @@ static char *merge_card(const recipe *r, const char *out, const char *yaml)
     return text;
 }
 
-static int write_merge(const recipe *r, checkpoint *merged, const char *out, bool replace, error *err)
+checkpoint **merge_open_models(const recipe *r, error *err)
 {
-    char *yaml = recipe_yaml(r), *card = merge_card(r, out, yaml);
-    const struct checkpoint_file files[] = {{"recipe.yml", yaml}, {"README.md", card}};
-    int status = checkpoint_write(merged, out, &(checkpoint_write_options){.replace = replace, .files = files, .n_files = 2}, err);
-    free(card);
-    free(yaml);
-    return status;
-}
-
-static checkpoint *merge_open(const recipe *r, checkpoint **models, const merge_options *options, error *err)
-{
-    threads *pool = options ? options->pool : NULL;
-    merger *m = merge_prepare(r, models, options, err);
-    if (!m)
-        return NULL;
-    char *notes = merge_notes(m);
-    if (notes[0])
-        progress_say("%s", notes);
-    free(notes);
-    int status = 0;
-    for (size_t i = 0; i < r->n_models && status == 0; i++)
-        status = checkpoint_check_finite(models[i], pool, err);
-    checkpoint *merged = status == 0 ? merge_allocate(m, err) : NULL;
-    if (merged && (merge_run(m, r, merged, err) != 0 || checkpoint_check_finite(merged, pool, err) != 0)) {
-        checkpoint_free(merged);
-        merged = NULL;
-    }
-    merge_free(m);
-    return merged;
-}
-
-checkpoint *merge_in_memory(const recipe *r, const merge_options *options, error *err)
-{
-    checkpoint *merged = NULL, **models = memory_new(r->n_models, sizeof *models);
+    checkpoint **models = memory_new(r->n_models, sizeof *models);
     int status = 0;
     for (size_t i = 0; i < r->n_models && status == 0; i++) {
         char *folder = recipe_model_folder(r, (int)i);
-        models[i] = checkpoint_open(folder, err);
+        models[i] = checkpoint_open_lazy(folder, err);
         status = models[i] ? 0 : -1;
         free(folder);
     }
     if (status == 0)
-        merged = merge_open(r, models, options, err);
-    for (size_t i = 0; i < r->n_models; i++)
-        checkpoint_free(models[i]);
-    free(models);
+        return models;
+    merge_close_models(r, models);
+    return NULL;
+}
+
+static void say_notes(const merger *m)
+{
+    char *notes = merge_notes(m);
+    if (notes[0])
+        progress_say("%s", notes);
+    free(notes);
+}
+
+/* With the check for finite numbers. */
+static merger *prepare(const recipe *r, checkpoint **models, const merge_options *options, error *err)
+{
+    merge_options checked = options ? *options : (merge_options){0};
+    checked.check_finite = true;
+    merger *m = models ? merge_prepare(r, models, &checked, err) : NULL;
+    if (m)
+        say_notes(m);
+    return m;
+}
+
+checkpoint *merge_in_memory(const recipe *r, const merge_options *options, error *err)
+{
+    checkpoint **models = merge_open_models(r, err), *merged = NULL;
+    merger *m = prepare(r, models, options, err);
+    if (m && (merged = merge_allocate(m, err)) && merge_run(m, r, merged, err) != 0) {
+        checkpoint_free(merged);
+        merged = NULL;
+    }
+    merge_free(m);
+    merge_close_models(r, models);
     return merged;
 }
 
@@ -92,12 +97,63 @@ static int check_recipe_out(const recipe *r, const char *out, bool replace, erro
     return status;
 }
 
-int merge_to_folder(const recipe *r, const char *out, bool replace, const merge_options *options, error *err)
+/* Says of a shard what it was made of: the recipe, its models and their tokenizers. */
+static int make_key(const recipe *r, checkpoint *const *models, const checkpoint *outline, const char *yaml, uint64_t shard_bytes, char key[65], error *err)
 {
-    if (check_recipe_out(r, out, replace, err) != 0)
+    string s = {0};
+    int status = 0;
+    string_print(&s, "merganser %s\n%s\n%llu\n", MERGANSER_VERSION, yaml, (unsigned long long)shard_bytes);
+    for (size_t i = 0; i < r->n_models && status == 0; i++) {
+        char digest[65];
+        status = checkpoint_digest_sampled(models[i], digest, err);
+        string_print(&s, "%s %s\n", r->models[i].path, status == 0 ? digest : "");
+    }
+    for (size_t i = 0; i < outline->n_files; i++)
+        string_print(&s, "%s\n%s\n", outline->files[i].name, outline->files[i].text ? outline->files[i].text : "");
+    file_sha256(s.text, s.length, key);
+    free(s.text);
+    return status;
+}
+
+static int write_folder(merger *m, const recipe *r, const checkpoint *outline, const char *out, const checkpoint_write_options *options, error *err)
+{
+    folder_writer *w = folder_begin(outline, out, options, err);
+    int status = w ? merge_write(m, r, w, err) : -1;
+    if (status == 0)
+        status = folder_finish(w, err);
+    if (status != 0 && w && folder_can_resume(w) && err) {
+        char *partial = file_partial(out);
+        error told = *err;
+        fail(err, told.code, "%s; the shards that are complete stay in %s, --resume goes on behind them", told.text, partial);
+        free(partial);
+    }
+    folder_free(w);
+    return status;
+}
+
+static int write_merge(merger *m, const recipe *r, checkpoint *const *models, const merge_output *output, error *err)
+{
+    char *yaml = recipe_yaml(r), *card = merge_card(r, output->path, yaml), key[65];
+    const struct checkpoint_file files[] = {{"recipe.yml", yaml}, {"README.md", card}};
+    checkpoint_write_options options = {.replace = output->replace, .resume = output->resume, .shard_bytes = output->shard_bytes, .key = key, .files = files, .n_files = 2};
+    checkpoint *outline = merge_outline(m, err);
+    int status = outline ? make_key(r, models, outline, yaml, output->shard_bytes, key, err) : -1;
+    if (status == 0)
+        status = write_folder(m, r, outline, output->path, &options, err);
+    checkpoint_free(outline);
+    free(card);
+    free(yaml);
+    return status;
+}
+
+int merge_to_folder(const recipe *r, const merge_output *output, const merge_options *options, error *err)
+{
+    if (check_recipe_out(r, output->path, output->replace, err) != 0)
         return -1;
-    checkpoint *merged = merge_in_memory(r, options, err);
-    int status = merged ? write_merge(r, merged, out, replace, err) : -1;
-    checkpoint_free(merged);
+    checkpoint **models = merge_open_models(r, err);
+    merger *m = prepare(r, models, options, err);
+    int status = m ? write_merge(m, r, models, output, err) : -1;
+    merge_free(m);
+    merge_close_models(r, models);
     return status;
 }

@@ -1,15 +1,17 @@
-/* What stands behind a method: reductions over a whole tensor, then apply, each on strips of at most
- * STRIP elements held as f64. merge.c walks the tensors; a kernel never sees blocks or threads.
+/* What stands behind a method: reductions over a whole tensor, then apply, each on strips of elements held as f64.
+ * walk.c walks the tensors; a kernel never sees blocks or threads.
  *
- * begin looks at a tensor's parameters and asks for the first reduction by setting job->pass to
- * something but 0. While it is not 0, merge.c hands every strip of the tensor to reduce and then calls
- * combine, which sets job->pass to the next reduction or to 0. Then apply is handed every strip.
+ * begin looks at a tensor's parameters and asks for the first reduction by setting job->pass to something but 0. While it
+ * is not 0, the walk hands every strip of the tensor to reduce and then calls combine, which sets job->pass to the next
+ * reduction or to 0. Then apply is handed every strip.
  *
  * So that no block size and no number of threads changes a bit, a reduction may
- *   - add into `sums`, the job->n_sums f64 sums of the strip's row (a row's strips come in order, each
- *     from one thread; combine finds them as job->sums [rows][n_sums] and adds them in row order), or
- *   - count into piece memory (job->piece_bytes, zeroed), which flush adds to the job's state by
- *     operations that commute (atomic integer sums, or).
+ *   - add into `sums`, the job->n_sums f64 sums of the strip's row (a row's strips come in order, each from one thread;
+ *     combine finds them as job->sums [rows][n_sums] and adds them in row order; apply finds them as combine left them),
+ *   - count into piece memory (job->piece_bytes, zeroed), which flush adds to the job's state by operations that commute
+ *     (atomic integer sums, or), or
+ *   - set bits of job->kept (mask_put).
+ * job->walk says how the next reduction goes through the tensor; job->in_order asks for one thread from first to last.
  *
  * Both modes run the same code: values stand in f64, and `rounding` says to what the mode rounds after
  * each operation (nothing in exact mode). An f64 operation on two f32 numbers, rounded to f32, is the f32
@@ -26,6 +28,7 @@
 #include "tensor/tensor.h"
 
 #define STRIP 512
+#define SCRATCH 6   /* strips beside one for each model */
 
 enum rounding { ROUND_NONE, ROUND_F32, ROUND_F16, ROUND_BF16 };
 
@@ -50,6 +53,12 @@ struct merge_sink {
     void (*put)(merge_sink *self, const merge_tensor *t, int64_t first, int64_t n, const void *bytes);   /* elements [first, first + n) */
 };
 
+enum walk {
+    WALK_STRIPS,    /* strips of at most STRIP elements of a row */
+    WALK_ROWS,      /* each strip is a whole row */
+    WALK_COLUMNS,   /* each strip is a piece of a row, and `sums` are those of its columns: [n][n_sums], rows in order */
+};
+
 typedef struct merge_job merge_job;
 struct merge_job {
     const merge_tensor *tensor;
@@ -59,24 +68,31 @@ struct merge_job {
     void **made;                  /* [n_models] memory of sources that had to be made, or NULL; owned */
     enum rounding rounding;       /* of this run: tensor->work in compat mode, else none */
     uint64_t mask_key;            /* of the native masks of this tensor */
-    bool *draws;                  /* [n_models] begin sets it where a random mask is needed: count numbers are drawn; owned */
+    bool *draws;                  /* [n_models] begin sets it where a mask is random: mergekit draws count numbers for it; owned */
     const mask_stream *stream;    /* mergekit's, standing at this tensor's first number; NULL: native masks. Borrowed */
-    uint8_t **drawn;              /* [n_models] masks drawn mergekit's way, one bit an element, or NULL; owned */
 
     void *state;                  /* the method's, made by begin, one block of memory; freed with the job */
+    int64_t rows, columns;        /* the tensor's; begin may cut the same elements another way */
+    bool by_row;                  /* begin: apply's strips keep to a row and know it; else they may span rows */
     int pass;
+    enum walk walk;
+    bool in_order;
     int n_sums;
-    double *sums;                 /* [rows][n_sums] after a reduction that asked for them */
+    bool keep_sums;               /* the next reduction goes on with the sums of the last, which it would else find zeroed */
+    double *sums;                 /* [rows or columns][n_sums] of the last reduction that asked for them; owned */
+    int n_kept;                   /* begin asks for so many masks of one bit an element */
+    uint64_t *kept;               /* [n_kept][mask_words(count)], zeros before the first reduction; owned */
     size_t piece_bytes;
     void *out;                    /* the output's data; NULL: it goes to the sink */
     merge_sink *sink;             /* borrowed */
 };
 
 typedef struct merge_strip {
-    int64_t begin, row;           /* first element; its row (reductions only: strips of apply may span rows) */
+    int64_t begin, row;           /* first element; its row (not of apply's strips that may span rows) */
     int n;
-    double *x;                    /* [n_models][STRIP] the sources, rounded to the work type in compat mode */
-    double *scratch;              /* [n_models + 4][STRIP] */
+    int64_t stride;               /* STRIP, more where a strip is a longer row */
+    double *x;                    /* [n_models][stride] the sources, rounded to the work type in compat mode */
+    double *scratch;              /* [n_models + SCRATCH][stride] */
     void *piece;
 } merge_strip;
 
@@ -84,14 +100,25 @@ typedef struct method_kernel {
     int (*begin)(merge_job *j, error *err);
     void (*reduce)(const merge_job *j, const merge_strip *s, double *sums);
     void (*flush)(const merge_job *j, const void *piece);
-    void (*combine)(merge_job *j);
+    int (*combine)(merge_job *j, error *err);
     void (*apply)(const merge_job *j, const merge_strip *s, double *out);
 } method_kernel;
 
-extern const method_kernel kernel_linear, kernel_slerp, kernel_task_arithmetic, kernel_ties, kernel_dare_linear, kernel_dare_ties;
+extern const method_kernel kernel_linear, kernel_slerp, kernel_task_arithmetic, kernel_ties, kernel_dare_linear, kernel_dare_ties, kernel_breadcrumbs,
+    kernel_breadcrumbs_ties, kernel_della, kernel_della_linear, kernel_nuslerp, kernel_multislerp, kernel_karcher, kernel_model_stock, kernel_sce,
+    kernel_arcee_fusion, kernel_nearswap, kernel_ram, kernel_ramplus_tl, kernel_passthrough;
 
 /* A parameter of this job's tensor: given, else the default; an error where it is required and missing, not finite or out of range. */
 int kernel_parameter(const merge_job *j, int model, const char *name, double *out, error *err);
+
+/* Fills s->x from s->begin and s->n, as the walk does. */
+void kernel_load(const merge_job *j, merge_strip *s);
+
+/* Sum number `which` over all rows (or columns), added in their order. */
+double kernel_total(const merge_job *j, int which);
+
+/* Number `which` of the models that are not the base, in their order; or the only one. */
+int kernel_other(const merge_job *j, int which);
 
 /* What messages call a model of this job: its path in the recipe. */
 const char *kernel_model(const merge_job *j, int model);

@@ -8,11 +8,20 @@
 
 #include <stdint.h>
 
-/* Zeroes x [n] where the element begin + i is dropped. 0 <= density < 1. */
-void mask_philox(uint64_t key, uint32_t model, double density, int64_t begin, int n, double *x);
+/* A mask is one bit an element, set where it stays; of a tensor, in mask_words(count) words. */
+static inline int64_t mask_words(int64_t n) { return (n + 63) / 64; }
 
-/* Zeroes x [n] where bit begin + i of `kept` is 0. */
-void mask_bits(const uint8_t *kept, int64_t begin, int n, double *x);
+/* bits [mask_words(n)], of the elements from `begin` on. 0 <= density. */
+void mask_random(uint64_t key, uint32_t model, double density, int64_t begin, int n, uint64_t *bits);
+
+/* The numbers themselves, u = words[i] * 2^-32. */
+void mask_numbers(uint64_t key, uint32_t model, int64_t begin, int n, uint32_t *words);
+
+/* Sets bits begin + i of a tensor's mask where bit i of `bits` [mask_words(n)] is set, from any thread. */
+void mask_put(uint64_t *mask, int64_t begin, int n, const uint64_t *bits);
+
+/* Zeroes x [n] where bit begin + i is 0. */
+void mask_apply(const uint64_t *mask, int64_t begin, int n, double *x);
 
 typedef struct mask_stream {   /* MT19937 (Matsumoto and Nishimura, 1998) */
     uint32_t word[624];
@@ -23,7 +32,7 @@ void mask_stream_seed(mask_stream *s, uint32_t seed);
 uint32_t mask_stream_next(mask_stream *s);
 void mask_stream_skip(mask_stream *s, int64_t n);
 
-/* The next n draws as bits: kept iff (24 low bits) * 2^-24 < density. */
-void mask_stream_draw(mask_stream *s, double density, int64_t n, uint8_t *kept);
+/* The next n draws as bits [mask_words(n)]: kept iff (24 low bits) * 2^-24 < density. */
+void mask_stream_draw(mask_stream *s, double density, int64_t n, uint64_t *bits);
 
 #endif

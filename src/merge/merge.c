@@ -1,30 +1,20 @@
-/* Tensors are taken in groups, so that what is needed beside the sources is bounded and sources larger than memory are read from disk
- * once. Nothing depends on the groups. */
 #include "merge/merge.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "merge/mask.h"
 #include "merge/method.h"
-#include "merge/tensors.h"
-#include "merge/walk.h"
+#include "merge/merger.h"
 #include "model/config.h"
+#include "tensor/names.h"
 
-#define GROUP_ELEMENTS ((int64_t)32 << 20)
-
-struct merger {
-    const method *method;
-    checkpoint *const *models;   /* borrowed */
-    int n_models, base, config_from;
-    merge_options options;
-    tensor_plan plan;
-};
 
 static int check_models(const recipe *r, const method *m, error *err)
 {
     int n = (int)r->n_models - (method_sets_base_apart(m) && r->base >= 0);
+    if (r->n_slices)
+        return 0;                /* counted slice by slice when it was read */
     if (m->base == BASE_NEEDED && r->base < 0)
         return fail(err, ERROR_FORMAT, "%s needs a base_model", m->name);
     if (n < m->min_models || (m->max_models && n > m->max_models))
@@ -60,16 +50,19 @@ merger *merge_prepare(const recipe *r, checkpoint *const *models, const merge_op
         return NULL;
     merger *m = memory_new(1, sizeof *m);
     m->method = found;
+    m->recipe = r;
     m->models = models;
     m->n_models = (int)r->n_models;
     m->base = r->base;
     m->config_from = r->config_from >= 0 ? r->config_from : r->base >= 0 ? r->base : 0;
     if (options)
         m->options = *options;
-    if (tensors_plan(r, models, &m->plan, err) != 0) {
+    if (tokens_plan(r, models, &m->tokens, err) != 0 || tensors_plan(r, models, m->config_from, &m->tokens, &m->plan, err) != 0) {
         merge_free(m);
         return NULL;
     }
+    if (m->tokens.notes.length)
+        string_add(&m->plan.notes, m->tokens.notes.text, m->tokens.notes.length);
     note_configs(m);
     return m;
 }
@@ -79,6 +72,7 @@ void merge_free(merger *m)
     if (!m)
         return;
     tensors_free(&m->plan);
+    tokens_free(&m->tokens);
     free(m);
 }
 
@@ -89,6 +83,12 @@ char *merge_notes(const merger *m)
     return memory_text_n(n ? notes->text : "", n && notes->text[n - 1] == '\n' ? n - 1 : n);
 }
 
+static json_t *text_config(json_t *config)
+{
+    json_t *nested = json_object_get(config, "text_config");
+    return json_is_object(nested) ? nested : config;
+}
+
 static void set_untied(json_t *config)
 {
     json_t *objects[] = {config, json_object_get(config, "text_config")};
@@ -97,86 +97,68 @@ static void set_untied(json_t *config)
             json_object_set_new(objects[i], "tie_word_embeddings", json_false());
 }
 
-checkpoint *merge_allocate(const merger *m, error *err)
+/* A list with an entry for every layer (layer_types) follows its layers through the slices. */
+static void move_lists(const merger *m, const recipe *r, json_t *config)
 {
-    checkpoint_item *items = memory_new(m->plan.count, sizeof *items);
-    for (size_t i = 0; i < m->plan.count; i++)
-        items[i] = (checkpoint_item){.name = (char *)m->plan.items[i].name, .tensor = m->plan.items[i].shape};
-    const checkpoint *from = m->models[m->config_from], *words = m->models[m->base >= 0 ? m->base : 0];
-    json_t *config = from->config ? json_deep_copy(from->config) : NULL;
-    if (config && m->plan.has_head)
+    json_t *text = text_config(config);
+    const char *key;
+    json_t *list;
+    int64_t layers = 0;
+    tensor_names *names = names_read(m->models[m->config_from], r->layers);
+    if (names_main(names))
+        layers = names_main(names)->layers;
+    names_free(names);
+    json_object_foreach(text, key, list) {
+        if (!json_is_array(list) || layers == 0 || (int64_t)json_array_size(list) != layers)
+            continue;
+        json_t *moved = json_array();
+        for (size_t s = 0; s < r->n_slices; s++) {
+            const recipe_source *source = &r->slices[s].sources[0];
+            const json_t *own = json_object_get(text_config(m->models[source->model]->config), key);
+            for (int64_t layer = source->first; layer < source->end; layer++)
+                json_array_append(moved, json_array_get(own ? own : list, (size_t)layer));
+        }
+        json_object_set_new(text, key, moved);
+    }
+}
+
+static json_t *make_config(const merger *m, const checkpoint *shape, error *err)
+{
+    json_t *config = json_deep_copy(m->models[m->config_from]->config), *fitting;
+    if (m->plan.has_head)
         set_untied(config);
-    checkpoint *c = checkpoint_new("the merge", words->folder, config, items, m->plan.count, err);
-    json_t *fitting = c && config ? checkpoint_config(c, err) : NULL;
-    if (fitting) {
-        json_decref(c->config);
-        c->config = fitting;
-    } else if (c && config) {
-        checkpoint_free(c);
-        c = NULL;
-    }
+    if (m->recipe->n_slices && m->recipe->slices[0].sources[0].end >= 0)
+        move_lists(m, m->recipe, config);
+    checkpoint with_config = *shape;
+    with_config.config = config;
+    fitting = checkpoint_config(&with_config, err);
     json_decref(config);
-    free(items);
-    return c;
+    return fitting;
 }
 
-static int by_drawing_order(const void *a, const void *b)
+checkpoint *merge_outline(const merger *m, error *err)
 {
-    return strcmp((*(const merge_tensor *const *)a)->drawn_as, (*(const merge_tensor *const *)b)->drawn_as);
-}
-
-/* mergekit's masks come from one stream, tensor after tensor in the order of their names: where each one begins. NULL: native masks, or
- * an error. */
-static mask_stream *find_streams(const merger *m, const recipe *r, error *err)
-{
-    size_t count = m->plan.count;
-    mask_stream *streams = memory_new(count, sizeof *streams), at;
-    const merge_tensor **order = memory_new(count, sizeof *order);
-    int status = 0;
-    for (size_t i = 0; i < count; i++)
-        order[i] = &m->plan.items[i];
-    qsort(order, count, sizeof *order, by_drawing_order);
-    mask_stream_seed(&at, (uint32_t)r->seed);
-    for (size_t i = 0; i < count && status == 0; i++) {
-        merge_job j;
-        streams[order[i] - m->plan.items] = at;
-        status = walk_begin(&j, m->method->kernel, r, order[i], err);
-        for (int k = 0; status == 0 && j.draws && k < j.n_models; k++)
-            if (j.draws[k])
-                mask_stream_skip(&at, order[i]->count);
-        walk_end(&j);
-    }
-    free(order);
-    if (status == 0)
-        return streams;
-    free(streams);
+    const checkpoint *words = m->models[m->base >= 0 ? m->base : 0];
+    checkpoint *c = memory_new(1, sizeof *c);
+    c->name = memory_text("the merge");
+    c->folder = memory_text(words->folder);
+    c->items = memory_new(m->plan.count, sizeof *c->items);
+    c->count = m->plan.count;
+    for (size_t i = 0; i < m->plan.count; i++)
+        c->items[i] = (checkpoint_item){.name = memory_text(m->plan.items[i].name), .tensor = m->plan.items[i].shape};
+    if ((!m->models[m->config_from]->config || (c->config = make_config(m, c, err))) && tokens_put_files(&m->tokens, c, err) == 0)
+        return c;
+    checkpoint_free(c);
     return NULL;
 }
 
-int merge_run(merger *m, const recipe *r, checkpoint *out, error *err)
+checkpoint *merge_allocate(const merger *m, error *err)
 {
-    size_t count = m->plan.count;
-    bool drawn = r->mask == MERGE_MASK_MT19937;
-    mask_stream *streams = drawn ? find_streams(m, r, err) : NULL;
-    merge_job *jobs = memory_new(count, sizeof *jobs);
-    int status = drawn && !streams ? -1 : 0;
-    for (size_t at = 0; at < count && status == 0;) {
-        size_t n = 0;
-        for (int64_t elements = 0; at < count && (n == 0 || elements + m->plan.items[at].count <= GROUP_ELEMENTS) && status == 0; at++) {
-            const merge_tensor *t = &m->plan.items[at];
-            elements += t->count;
-            status = walk_begin(&jobs[n], m->method->kernel, r, t, err);
-            jobs[n].stream = streams ? &streams[at] : NULL;
-            jobs[n++].out = checkpoint_find(out, t->name)->data;
-        }
-        if (status == 0)
-            status = walk_group(m->method->kernel, jobs, n, &(walk_options){.pool = m->options.pool, .block_rows = m->options.block_rows}, err);
-        for (size_t i = 0; i < n; i++)
-            walk_end(&jobs[i]);
-    }
-    for (int i = 0; i < m->n_models && status == 0; i++)
-        status = checkpoint_check(m->models[i], err);
-    free(jobs);
-    free(streams);
-    return status;
+    checkpoint *outline = merge_outline(m, err), *c = NULL;
+    if (outline)
+        c = checkpoint_new(outline->name, outline->folder, outline->config, outline->items, outline->count, err);
+    for (size_t i = 0; c && i < outline->n_files; i++)
+        checkpoint_put_file(c, outline->files[i].name, outline->files[i].text);
+    checkpoint_free(outline);
+    return c;
 }

@@ -30,6 +30,7 @@ struct method {
     const method_parameter *parameters;
     size_t n_parameters;
     const struct method_kernel *kernel;  /* merge.c and the method files know it */
+    bool wide;                         /* without out_dtype the result is stored as f32, whatever it is computed in */
 };
 
 /* Whether the base, where there is one, is no model like the others: it takes no parameters of models and is not counted. */

@@ -35,7 +35,7 @@ CPU_CLONES static void weigh(const struct linear *p, const merge_strip *s, int n
     for (int k = 0; k < s->n; k++)
         out[k] = 0;
     for (int i = 0; i < n_models; i++) {
-        const double *x = s->x + (int64_t)i * STRIP, w = p->weight[i];
+        const double *x = s->x + i * s->stride, w = p->weight[i];
         for (int k = 0; k < s->n; k++)
             out[k] += w * x[k];
     }
@@ -48,7 +48,7 @@ CPU_CLONES static void weigh_f32(const struct linear *p, const merge_strip *s, i
 {
     float sum[STRIP] = {0};
     for (int i = 0; i < n_models; i++) {
-        const double *x = s->x + (int64_t)i * STRIP;
+        const double *x = s->x + i * s->stride;
         float w = (float)p->weight[i];
         for (int k = 0; k < s->n; k++)
             sum[k] = fmaf(w, (float)x[k], sum[k]);

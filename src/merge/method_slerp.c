@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "base/memory.h"
-#include "compute/scalar.h"
+#include "merge/angle.h"
 #include "merge/strip.h"
 
 #define NEARLY_PARALLEL 0.9995   /* mergekit's: beyond it the sine of the angle is too small to divide by */
@@ -30,53 +30,31 @@ static int begin(merge_job *j, error *err)
 
 static void reduce(const merge_job *j, const merge_strip *s, double *sums)
 {
-    const double *a = s->x + (int64_t)j->base * STRIP, *b = s->x + (int64_t)(1 - j->base) * STRIP;
+    const double *a = s->x + j->base * s->stride, *b = s->x + (1 - j->base) * s->stride;
     sums[SUM_AA] += strip_dot(a, a, s->n);
     sums[SUM_BB] += strip_dot(b, b, s->n);
     sums[SUM_AB] += strip_dot(a, b, s->n);
 }
 
-/* Newton on cos(theta) = c from a polynomial start (Abramowitz and Stegun 4.4.45, 7e-5): |c| <= 0.9995 keeps the sine away from 0. */
-static double angle(double c)
-{
-    double x = fabs(c), sine, cosine;
-    double theta = sqrt(1 - x) * (1.5707288 + x * (-0.2121144 + x * (0.0742610 - 0.0187293 * x)));
-    theta = c < 0 ? 3.14159265358979323846 - theta : theta;
-    for (int i = 0; i < 4; i++) {
-        scalar_sincos64(theta, &sine, &cosine);
-        theta += (cosine - c) / sine;
-    }
-    return theta;
-}
-
-static double sine_of(double x)
-{
-    double sine, cosine;
-    scalar_sincos64(x, &sine, &cosine);
-    return sine;
-}
-
-static void combine(merge_job *j)
+static int combine(merge_job *j, error *err)
 {
     struct slerp *p = j->state;
-    double sums[SUMS] = {0};
-    for (int64_t r = 0; r < j->tensor->rows; r++)
-        for (int k = 0; k < SUMS; k++)
-            sums[k] += j->sums[r * SUMS + k];
-    double a = sqrt(sums[SUM_AA]), b = sqrt(sums[SUM_BB]);
-    double c = sums[SUM_AB] / ((a > NEARLY_ZERO ? a : 1) * (b > NEARLY_ZERO ? b : 1));
+    (void)err;
+    double a = sqrt(kernel_total(j, SUM_AA)), b = sqrt(kernel_total(j, SUM_BB));
+    double c = kernel_total(j, SUM_AB) / ((a > NEARLY_ZERO ? a : 1) * (b > NEARLY_ZERO ? b : 1));
     p->from_base = 1 - p->t;
     p->from_other = p->t;
     if (!(fabs(c) > NEARLY_PARALLEL)) {
-        double theta = angle(c), sine = sine_of(theta);
-        p->from_base = sine_of((1 - p->t) * theta) / sine;
-        p->from_other = sine_of(p->t * theta) / sine;
+        double theta = angle_of(c), sine = angle_sine(theta);
+        p->from_base = angle_sine((1 - p->t) * theta) / sine;
+        p->from_other = angle_sine(p->t * theta) / sine;
     }
     if (j->rounding) {
         p->from_base = (float)p->from_base;
         p->from_other = (float)p->from_other;
     }
     j->pass = 0;
+    return 0;
 }
 
 CPU_CLONES static void mix(const double *a, const double *b, double wa, double wb, int n, double *out)
@@ -94,7 +72,7 @@ CPU_CLONES static void mix_f32(const double *a, const double *b, double wa, doub
 static void apply(const merge_job *j, const merge_strip *s, double *out)
 {
     const struct slerp *p = j->state;
-    const double *a = s->x + (int64_t)j->base * STRIP, *b = s->x + (int64_t)(1 - j->base) * STRIP;
+    const double *a = s->x + j->base * s->stride, *b = s->x + (1 - j->base) * s->stride;
     (j->rounding ? mix_f32 : mix)(a, b, p->from_base, p->from_other, s->n, out);
     strip_round(j->rounding, out, s->n);
 }

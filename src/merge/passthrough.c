@@ -13,8 +13,8 @@ static const char METHOD[] = "passthrough";
 
 bool passthrough_is_yaml(const yaml_value *root)
 {
-    const yaml_value *method = yaml_get(root, "merge_method");
-    return method && method->kind == YAML_TEXT && strcmp(method->text, METHOD) == 0;
+    const yaml_value *named = yaml_get(root, "merge_method");
+    return named && named->kind == YAML_TEXT && strcmp(named->text, METHOD) == 0;
 }
 
 /* ---- reading */
@@ -162,12 +162,11 @@ static int read_slice(reader *r, const yaml_value *slice, const yaml_value *root
     if (!sources || sources->kind != YAML_LIST || sources->count != 1)
         return yaml_fail(err, sources ? sources : slice, "a slice of passthrough has a list of one source");
     const yaml_value *source = sources->items[0];
-    const char *model = NULL;
     int64_t range[2] = {0, 0};
     scales s = {.down = 1, .embedding = 1};
     if (source->kind != YAML_MAP)
         return yaml_fail(err, source, "a source should be a map {model, layer_range}");
-    if (yaml_known_keys(source, source_keys, err) != 0 || recipe_model_name(source, "model", &model, err) != 0 || recipe_range(source, range, err) != 0 ||
+    if (yaml_known_keys(source, source_keys, err) != 0 || recipe_range(source, range, err) != 0 ||
         read_parameters(recipe_member(source, "parameters"), &s, err) != 0 || read_parameters(recipe_member(slice, "parameters"), &s, err) != 0)
         return -1;
     if (!first && s.embedding != 1)
@@ -176,8 +175,12 @@ static int read_slice(reader *r, const yaml_value *slice, const yaml_value *root
         return -1;
     if (first)
         r->next = s.embedding;
+    char *model = NULL;
+    if (recipe_model_name(source, "model", &model, err) != 0)
+        return -1;
     int index = find_model(r->path, model);
     index = index < 0 ? add_model(r->path, model) : index;
+    free(model);
     if (r->path->n_sources > PATH_MAX_SOURCES)
         return yaml_fail(err, source, "more models than the limit of %d", PATH_MAX_SOURCES);
     return add_layers(r, source, index, range, &s, err);
@@ -187,17 +190,21 @@ static int read_slice(reader *r, const yaml_value *slice, const yaml_value *root
 static int check_ends(const layer_path *p, const yaml_value *root, const yaml_value *slices, error *err)
 {
     const yaml_value *last = slices->items[slices->count - 1], *source = recipe_member(last, "sources")->items[0];
-    const char *model = NULL, *base = p->sources[0].model;
-    if (recipe_model_name(source, "model", &model, err) != 0 || (recipe_member(root, "base_model") && recipe_model_name(root, "base_model", &base, err) != 0))
-        return -1;
-    if (strcmp(model, p->sources[0].model) != 0)
-        return recipe_unsupported(err, source,
-                                  "final norm and head of '%s' behind the embeddings of '%s': a path has both from one model; a last slice "
-                                  "{model: %s, layer_range: [0, 0]} says so", model, p->sources[0].model, p->sources[0].model);
-    if (strcmp(base, p->sources[0].model) != 0)
-        return recipe_unsupported(err, recipe_member(root, "base_model"), "base_model '%s' gives config and tokenizer; a path has them from the first slice's model, '%s'",
-                                  base, p->sources[0].model);
-    return 0;
+    const char *first = p->sources[0].model;
+    char *model = NULL, *base = NULL;
+    int status = recipe_model_name(source, "model", &model, err);
+    if (status == 0 && recipe_member(root, "base_model"))
+        status = recipe_model_name(root, "base_model", &base, err);
+    if (status == 0 && strcmp(model, first) != 0)
+        status = recipe_unsupported(err, source,
+                                    "final norm and head of '%s' behind the embeddings of '%s': a path has both from one model; a last slice "
+                                    "{model: %s, layer_range: [0, 0]} says so", model, first, first);
+    if (status == 0 && base && strcmp(base, first) != 0)
+        status = recipe_unsupported(err, recipe_member(root, "base_model"),
+                                    "base_model '%s' gives config and tokenizer; a path has them from the first slice's model, '%s'", base, first);
+    free(model);
+    free(base);
+    return status;
 }
 
 static int read_type(const yaml_value *root, int *out, error *err)

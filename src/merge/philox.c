@@ -9,7 +9,7 @@
 #define W0 0x9E3779B9u
 #define W1 0xBB67AE85u
 
-static void plain(uint64_t key, uint32_t model, uint64_t number, uint32_t limit, double x[64])
+static void draw_plain(uint64_t key, uint32_t model, uint64_t number, uint32_t words[64])
 {
     for (int l = 0; l < BLOCKS; l++) {
         uint64_t block = number * BLOCKS + (uint64_t)l;
@@ -23,20 +23,32 @@ static void plain(uint64_t key, uint32_t model, uint64_t number, uint32_t limit,
             k0 += W0;
             k1 += W1;
         }
-        x[l] = c0 < limit ? x[l] : 0;
-        x[l + BLOCKS] = c1 < limit ? x[l + BLOCKS] : 0;
-        x[l + 2 * BLOCKS] = c2 < limit ? x[l + 2 * BLOCKS] : 0;
-        x[l + 3 * BLOCKS] = c3 < limit ? x[l + 3 * BLOCKS] : 0;
+        words[l] = c0;
+        words[l + BLOCKS] = c1;
+        words[l + 2 * BLOCKS] = c2;
+        words[l + 3 * BLOCKS] = c3;
     }
 }
+
+static uint64_t below_plain(const uint32_t words[64], uint32_t limit)
+{
+    uint64_t bits = 0;
+    for (int i = 0; i < 64; i++)
+        bits |= (uint64_t)(words[i] < limit) << i;
+    return bits;
+}
+
+static const philox plain = {draw_plain, below_plain};
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 
 /* A block in each 64-bit lane. The multiplication reads the low half only, so the high halves may hold anything until the end. */
-__attribute__((target("avx2"))) static void avx2(uint64_t key, uint32_t model, uint64_t number, uint32_t limit, double x[64])
+#define AVX2 __attribute__((target("avx2")))
+
+AVX2 static void draw_avx2(uint64_t key, uint32_t model, uint64_t number, uint32_t words[64])
 {
-    const __m256i m0 = _mm256_set1_epi64x(M0), m1 = _mm256_set1_epi64x(M1), low = _mm256_set1_epi64x(0xffffffff), bound = _mm256_set1_epi64x(limit);
+    const __m256i m0 = _mm256_set1_epi64x(M0), m1 = _mm256_set1_epi64x(M1), low_halves = _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6);
     uint64_t first = number * BLOCKS;   /* a multiple of 16: the 16 blocks share their high word */
     __m256i c0[4], c1[4], c2[4], c3[4];
     for (int v = 0; v < 4; v++) {
@@ -57,20 +69,28 @@ __attribute__((target("avx2"))) static void avx2(uint64_t key, uint32_t model, u
         }
     }
     for (int v = 0; v < 4; v++) {
-        __m256i words[4] = {c0[v], c1[v], c2[v], c3[v]};
-        for (int w = 0; w < 4; w++) {
-            double *at = x + w * BLOCKS + 4 * v;
-            __m256d kept = _mm256_castsi256_pd(_mm256_cmpgt_epi64(bound, _mm256_and_si256(words[w], low)));
-            _mm256_storeu_pd(at, _mm256_and_pd(kept, _mm256_loadu_pd(at)));
-        }
+        __m256i vectors[4] = {c0[v], c1[v], c2[v], c3[v]};
+        for (int w = 0; w < 4; w++)
+            _mm_storeu_si128((__m128i *)(words + w * BLOCKS + 4 * v), _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(vectors[w], low_halves)));
     }
+}
+
+AVX2 static uint64_t below_avx2(const uint32_t words[64], uint32_t limit)
+{
+    const __m256i sign = _mm256_set1_epi32(INT32_MIN), bound = _mm256_xor_si256(_mm256_set1_epi32((int)limit), sign);
+    uint64_t bits = 0;
+    for (int v = 0; v < 8; v++) {
+        __m256i x = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(words + 8 * v)), sign);
+        bits |= (uint64_t)(uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(bound, x))) << 8 * v;
+    }
+    return bits;
 }
 
 #define AVX512 __attribute__((target("avx512f")))
 
-AVX512 static void avx512(uint64_t key, uint32_t model, uint64_t number, uint32_t limit, double x[64])
+AVX512 static void draw_avx512(uint64_t key, uint32_t model, uint64_t number, uint32_t words[64])
 {
-    const __m512i m0 = _mm512_set1_epi64(M0), m1 = _mm512_set1_epi64(M1), low = _mm512_set1_epi64(0xffffffff), bound = _mm512_set1_epi64(limit);
+    const __m512i m0 = _mm512_set1_epi64(M0), m1 = _mm512_set1_epi64(M1);
     uint64_t first = number * BLOCKS;
     __m512i c0[2], c1[2], c2[2], c3[2];
     for (int v = 0; v < 2; v++) {
@@ -92,34 +112,42 @@ AVX512 static void avx512(uint64_t key, uint32_t model, uint64_t number, uint32_
         }
     }
     for (int v = 0; v < 2; v++) {
-        __m512i words[4] = {c0[v], c1[v], c2[v], c3[v]};
-        for (int w = 0; w < 4; w++) {
-            double *at = x + w * BLOCKS + 8 * v;
-            __mmask8 kept = _mm512_cmplt_epu64_mask(_mm512_and_si512(words[w], low), bound);
-            _mm512_storeu_pd(at, _mm512_maskz_loadu_pd(kept, at));
-        }
+        __m512i vectors[4] = {c0[v], c1[v], c2[v], c3[v]};
+        for (int w = 0; w < 4; w++)
+            _mm256_storeu_si256((__m256i *)(words + w * BLOCKS + 8 * v), _mm512_cvtepi64_epi32(vectors[w]));
     }
 }
 
-philox_function *philox_family(int which)
+AVX512 static uint64_t below_avx512(const uint32_t words[64], uint32_t limit)
+{
+    const __m512i bound = _mm512_set1_epi32((int)limit);
+    uint64_t bits = 0;
+    for (int v = 0; v < 4; v++)
+        bits |= (uint64_t)_mm512_cmplt_epu32_mask(_mm512_loadu_si512(words + 16 * v), bound) << 16 * v;
+    return bits;
+}
+
+static const philox avx2 = {draw_avx2, below_avx2}, avx512 = {draw_avx512, below_avx512};
+
+const philox *philox_family(int which)
 {
     if (which == 2)
-        return __builtin_cpu_supports("avx512f") ? avx512 : NULL;
+        return __builtin_cpu_supports("avx512f") ? &avx512 : NULL;
     if (which == 1)
-        return __builtin_cpu_supports("avx2") ? avx2 : NULL;
-    return plain;
+        return __builtin_cpu_supports("avx2") ? &avx2 : NULL;
+    return &plain;
 }
 #else
-philox_function *philox_family(int which)
+const philox *philox_family(int which)
 {
-    return which == 0 ? plain : NULL;
+    return which == 0 ? &plain : NULL;
 }
 #endif
 
-void philox_mask(uint64_t key, uint32_t model, uint64_t number, uint32_t limit, double x[64])
+const philox *philox_best(void)
 {
-    philox_function *best = philox_family(2);
-    if (!best)
-        best = philox_family(1);
-    (best ? best : plain)(key, model, number, limit, x);
+    for (int which = 2; which > 0; which--)
+        if (philox_family(which))
+            return philox_family(which);
+    return &plain;
 }

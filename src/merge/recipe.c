@@ -58,8 +58,10 @@ void recipe_free(recipe *r)
     free(r->modules);
     free(r->models);
     free_parameters(&r->parameters);
+    recipe_tokenizer_free(&r->tokenizer);
     free(r->method);
     free(r->file);
+    free(r->layers);
     free(r);
 }
 
@@ -88,6 +90,8 @@ recipe *recipe_copy(const recipe *r)
     *copy = *r;
     copy->method = memory_text(r->method);
     copy->file = memory_text(r->file);
+    copy->tokenizer = recipe_tokenizer_copy(&r->tokenizer);
+    copy->layers = memory_text(r->layers);
     copy->parameters = copy_parameters(&r->parameters);
     copy->models = memory_new(r->n_models, sizeof *copy->models);
     for (size_t i = 0; i < r->n_models; i++) {

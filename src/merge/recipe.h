@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/yaml.h"
+#include "merge/recipe_tokenizer.h"
 
 typedef struct recipe_value {       /* one value, possibly behind a filter */
     char *filter;                   /* substring of the tensor's name; NULL or "*": any; owned */
@@ -51,7 +52,8 @@ typedef struct recipe_slice {
     int module;                     /* index into the recipe's modules, -1: none */
     recipe_source *sources;         /* [n_sources] in YAML order; owned */
     size_t n_sources;
-    int base;                       /* index into the recipe's models: the slice's own base_model, else the recipe's; -1: none */
+    int base;                       /* index into the recipe's models: the slice's own base_model, else the recipe's; -1: none among the sources */
+    bool own_base;                  /* the slice names it */
     recipe_parameters parameters;
 } recipe_slice;
 
@@ -75,19 +77,17 @@ typedef struct recipe {
     recipe_module *modules;         /* [n_modules] */
     size_t n_modules;
     int dtype, out_dtype;           /* enum dtype, -1: not given */
-    bool tokenizer_base;            /* tokenizer_source: base, cuts vocabularies to the base's rows */
+    recipe_tokenizer tokenizer;     /* of the merge, and its vocabulary */
     enum merge_mode mode;           /* merganser: {mode: exact | compat} */
     enum merge_mask mask;           /* merganser: {mask: philox | mt19937}; philox unless the mode is compat */
     uint64_t seed;                  /* merganser: {seed} ; of the masks */
     bool inverse_density;           /* merganser: {rescale: inverse_density}: what a true `rescale` means; else mergekit's l1 */
     int config_from;                /* merganser: {config_from: MODEL}: whose config.json wins, an index; -1: the base's */
-    int64_t slice_layers;           /* written as one slice over [0, N) of every model: N; 0: written as models */
+    char *layers;                   /* merganser: {layers: "model.layers.%d"}: the name up to the layer's number; NULL: found from the names; owned */
     char *file;                     /* where it came from, for paths and messages; owned, may be NULL */
 } recipe;
 
-/* Reads mergekit YAML. Unknown keys, wrong types, unknown methods or parameters are errors with line and nearest name.
- * slices, modules and tokenizer building are ERROR_UNSUPPORTED by name for now ("slices" over whole layer ranges that keep the
- * order are the same as models and are accepted). */
+/* Reads mergekit YAML. Unknown keys, wrong types, unknown methods or parameters are errors with line and nearest name. */
 recipe *recipe_read(const char *path, error *err);
 recipe *recipe_from_yaml(const yaml_value *root, const char *file, error *err);
 recipe *recipe_new(const char *method);

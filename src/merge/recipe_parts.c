@@ -75,16 +75,45 @@ int recipe_dtype(const yaml_value *v, int *out, error *err)
     return 0;
 }
 
-int recipe_model_name(const yaml_value *map, const char *key, const char **out, error *err)
+static int add_path(string *s, const yaml_value *v, error *err)
 {
+    static const char *const keys[] = {"path", "revision", NULL};
+    const char *path = NULL, *revision = NULL;
+    const yaml_value *plain = v->kind == YAML_MAP ? recipe_member(v, "path") : v;
+    if (v->kind == YAML_MAP && yaml_known_keys(v, keys, err) != 0)
+        return -1;
+    if (!plain)
+        return yaml_fail(err, v, "no 'path'");
+    if (yaml_text(plain, &path, err) != 0 || (v->kind == YAML_MAP && yaml_text(recipe_member(v, "revision"), &revision, err) != 0))
+        return -1;
+    if (!path || !path[0])
+        return yaml_fail(err, plain, "an empty model path");
+    string_puts(s, path);
+    if (revision)
+        string_print(s, "@%s", revision);
+    return 0;
+}
+
+int recipe_model_name(const yaml_value *map, const char *key, char **out, error *err)
+{
+    static const char *const keys[] = {"model", "lora", "override_architecture", NULL};
     const yaml_value *v = recipe_member(map, key);
+    string s = {0};
     if (!v)
         return yaml_fail(err, map, "no '%s'", key);
-    if (v->kind == YAML_MAP)
-        return recipe_unsupported(err, v, "a model written as a map is not supported: write its folder");
-    if (yaml_text(v, out, err) != 0)
-        return -1;
-    if (!(*out)[0])
-        return yaml_fail(err, v, "an empty model path");
-    return 0;
+    const yaml_value *inner = v->kind == YAML_MAP ? recipe_member(v, "model") : NULL, *lora = inner ? recipe_member(v, "lora") : NULL;
+    int status = inner ? yaml_known_keys(v, keys, err) : 0;
+    if (status == 0 && inner && recipe_member(v, "override_architecture"))
+        status = recipe_unsupported(err, recipe_member(v, "override_architecture"), "override_architecture is not needed: models are merged by the names of their tensors");
+    if (status == 0)
+        status = add_path(&s, inner ? inner : v, err);
+    if (status == 0 && lora) {
+        string_puts(&s, "+");
+        status = add_path(&s, lora, err);
+    }
+    if (status != 0)
+        free(s.text);
+    else
+        *out = s.text;
+    return status;
 }

@@ -61,21 +61,90 @@ static void put_line(string *s, const char *key, const char *text)
     string_puts(s, "\n");
 }
 
+static void put_model(string *s, const recipe *r, int model, const char *indent)
+{
+    string_print(s, "%s- model: ", indent);
+    yaml_put_text(s, r->models[model].path);
+    string_puts(s, "\n");
+}
+
+static void put_slice(string *s, const recipe *r, const recipe_slice *slice, const char *indent)
+{
+    char *inner = memory_print("%s  ", indent), *source = memory_print("%s    ", indent);
+    string_print(s, "%s- sources:\n", indent);
+    for (size_t i = 0; i < slice->n_sources; i++) {
+        put_model(s, r, slice->sources[i].model, inner);
+        string_print(s, "%slayer_range: [%lld, %lld]\n", source, (long long)slice->sources[i].first, (long long)slice->sources[i].end);
+        put_parameters(s, r, &slice->sources[i].parameters, source);
+    }
+    if (slice->own_base) {
+        string_print(s, "%sbase_model: ", inner);
+        yaml_put_text(s, r->models[slice->base].path);
+        string_puts(s, "\n");
+    }
+    put_parameters(s, r, &slice->parameters, inner);
+    free(inner);
+    free(source);
+}
+
+/* The slices of a module, or of the whole recipe (module -1). */
+static void put_slices(string *s, const recipe *r, int module, const char *indent)
+{
+    bool begun = false;
+    for (size_t i = 0; i < r->n_slices; i++) {
+        const recipe_slice *slice = &r->slices[i];
+        bool models = slice->sources[0].end < 0;
+        if (slice->module != module)
+            continue;
+        if (!begun)
+            string_print(s, "%s%s:\n", indent, models ? "models" : "slices");
+        begun = true;
+        for (size_t k = 0; models && k < slice->n_sources; k++) {
+            char *inner = memory_print("%s  ", indent);
+            put_model(s, r, slice->sources[k].model, indent);
+            put_parameters(s, r, &slice->sources[k].parameters, inner);
+            free(inner);
+        }
+        if (!models)
+            put_slice(s, r, slice, indent);
+    }
+}
+
+static void put_modules(string *s, const recipe *r)
+{
+    string_puts(s, "modules:\n");
+    for (size_t i = 0; i < r->n_modules; i++) {
+        string_puts(s, "  ");
+        yaml_put_text(s, r->modules[i].name);
+        string_puts(s, ":\n");
+        put_slices(s, r, (int)i, "    ");
+        put_parameters(s, r, &r->modules[i].parameters, "    ");
+    }
+}
+
+static void put_models(string *s, const recipe *r)
+{
+    string_puts(s, "models:\n");
+    for (size_t i = 0; i < r->n_models; i++) {
+        if ((int)i == r->base && !r->base_listed)
+            continue;
+        put_model(s, r, (int)i, "");
+        put_parameters(s, r, &r->models[i].parameters, "  ");
+    }
+}
+
 char *recipe_yaml(const recipe *r)
 {
     string s = {0};
     string_puts(&s, "# A mergekit recipe. mergekit ignores the key `merganser`.\n");
     if (strncmp(r->method, "dare_", 5) == 0 && r->mask == MERGE_MASK_PHILOX)
         string_puts(&s, "# mergekit would draw other random masks than those that `merganser` names, and so give other weights.\n");
-    string_puts(&s, "models:\n");
-    for (size_t i = 0; i < r->n_models; i++) {
-        if ((int)i == r->base && !r->base_listed)
-            continue;
-        string_puts(&s, "- model: ");
-        yaml_put_text(&s, r->models[i].path);
-        string_puts(&s, "\n");
-        put_parameters(&s, r, &r->models[i].parameters, "  ");
-    }
+    if (r->n_modules)
+        put_modules(&s, r);
+    else if (r->n_slices)
+        put_slices(&s, r, -1, "");
+    else
+        put_models(&s, r);
     string_print(&s, "merge_method: %s\n", r->method);
     if (r->base >= 0)
         put_line(&s, "base_model", r->models[r->base].path);
@@ -83,13 +152,14 @@ char *recipe_yaml(const recipe *r)
         string_print(&s, "dtype: %s\n", dtype_torch_name((enum dtype)r->dtype));
     if (r->out_dtype >= 0)
         string_print(&s, "out_dtype: %s\n", dtype_torch_name((enum dtype)r->out_dtype));
-    if (r->tokenizer_base)
-        string_puts(&s, "tokenizer_source: base\n");
+    recipe_tokenizer_write(r, &s);
     put_parameters(&s, r, &r->parameters, "");
     string_print(&s, "merganser:\n  mode: %s\n  seed: %llu\n  mask: %s\n", r->mode == MERGE_COMPAT ? "compat" : "exact",
                  (unsigned long long)r->seed, r->mask == MERGE_MASK_MT19937 ? "mt19937" : "philox");
     if (r->inverse_density)
         string_puts(&s, "  rescale: inverse_density\n");
+    if (r->layers)
+        string_print(&s, "  layers: '%s%%d'\n", r->layers);
     if (r->config_from >= 0) {
         string_puts(&s, "  config_from: ");
         yaml_put_text(&s, r->models[r->config_from].path);

@@ -103,6 +103,35 @@ void strip_store(const double *x, int n, enum dtype d, void *bytes, int64_t begi
         store_f32(x, n, (unaligned32 *)bytes + begin);
 }
 
+CPU_CLONES static bool all_below(const double *x, int n, double limit)
+{
+    int bad = 0;
+    for (int i = 0; i < n; i++)
+        bad |= !(fabs(x[i]) < limit);
+    return bad == 0;
+}
+
+static int first_from(const double *x, int n, double limit)
+{
+    int i = 0;
+    if (all_below(x, n, limit))
+        return n;
+    while (fabs(x[i]) < limit)
+        i++;
+    return i;
+}
+
+int strip_first_not_finite(const double *x, int n)
+{
+    return first_from(x, n, INFINITY);
+}
+
+/* Half a unit above the largest number, and from there half a unit of f32 down, as values go through f32. */
+int strip_first_overflow(const double *x, int n, enum dtype d)
+{
+    return first_from(x, n, d == DTYPE_F16 ? 65520 - 0x1p-9 : d == DTYPE_BF16 ? 0x1.feffffp127 : 0x1.ffffffp127);
+}
+
 CPU_CLONES static void round_f32(double *x, int n)
 {
     for (int i = 0; i < n; i++)
@@ -129,6 +158,30 @@ void strip_round(enum rounding r, double *x, int n)
         round_bf16(x, n);
     else if (r == ROUND_F16)
         round_f16(x, n);
+}
+
+CPU_CLONES static void subtract(const double *x, const double *y, int n, double *out)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = x[i] - y[i];
+}
+
+void strip_subtract(enum rounding r, const double *x, const double *y, int n, double *out)
+{
+    subtract(x, y, n, out);
+    strip_round(r, out, n);
+}
+
+CPU_CLONES static void scale(double *x, double c, int n)
+{
+    for (int i = 0; i < n; i++)
+        x[i] *= c;
+}
+
+void strip_scale(enum rounding r, double *x, double c, int n)
+{
+    scale(x, c, n);
+    strip_round(r, x, n);
 }
 
 double round_one(enum rounding r, double x)
@@ -164,4 +217,43 @@ CPU_CLONES double strip_dot(const double *x, const double *y, int n)
     for (; i < n; i++)
         lane[i % 8] += x[i] * y[i];
     return fold(lane);
+}
+
+double strip_dot_rounded(enum rounding r, const double *x, const double *y, int n)
+{
+    double product[STRIP], sum = 0;
+    if (r == ROUND_NONE)
+        return strip_dot(x, y, n);
+    for (int at = 0; at < n; at += STRIP) {
+        int count = n - at < STRIP ? n - at : STRIP;
+        for (int i = 0; i < count; i++)
+            product[i] = x[at + i] * y[at + i];
+        strip_round(r, product, count);
+        for (int i = 0; i < count; i++)
+            sum += product[i];
+    }
+    return sum;
+}
+
+CPU_CLONES static void add_scaled(const double *x, double c, int n, double *restrict out)
+{
+    for (int i = 0; i < n; i++)
+        out[i] += c * x[i];
+}
+
+void strip_add_scaled(enum rounding r, const double *x, double c, int n, double *out)
+{
+    double term[STRIP];
+    if (r == ROUND_NONE) {
+        add_scaled(x, c, n, out);
+        return;
+    }
+    for (int at = 0; at < n; at += STRIP) {
+        int count = n - at < STRIP ? n - at : STRIP;
+        for (int i = 0; i < count; i++)
+            term[i] = x[at + i] * c;
+        strip_round(r, term, count);
+        for (int i = 0; i < count; i++)
+            out[at + i] = (float)(out[at + i] + term[i]);
+    }
 }

@@ -28,7 +28,7 @@ int study_export(const char *study_db, const char *which, const char *out, bool 
     if (trial_find(study_db, which, 0, &r, &p, err) != 0)
         return -1;
     threads *pool = threads_new(n_threads > 0 ? n_threads : threads_available());
-    int status = p ? export_path(p, out, replace, pool, err) : merge_to_folder(r, out, replace, &(merge_options){.pool = pool}, err);
+    int status = p ? export_path(p, out, replace, pool, err) : merge_to_folder(r, &(merge_output){.path = out, .replace = replace}, &(merge_options){.pool = pool}, err);
     threads_free(pool);
     recipe_free(r);
     return status;

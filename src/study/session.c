@@ -196,7 +196,7 @@ static int check_tokenizers(const session *s, const step *st, error *err)
         if (k == 0) {
             memcpy(wanted, hex, sizeof wanted);
             wanted_size = size;
-        } else if (strcmp(hex, wanted) != 0 && !st->recipe->tokenizer_base) {
+        } else if (strcmp(hex, wanted) != 0 && st->recipe->tokenizer.source == TOKENIZER_KEPT) {
             return fail(err, ERROR_USAGE,
                         "the tokenizers of '%s' (%d tokens) and '%s' (%d tokens) differ; if one only has tokens added behind the "
                         "base's, write 'tokenizer: base' in the search to leave those out",

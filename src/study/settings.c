@@ -46,7 +46,7 @@ static json_t *recipe_json(const step *st)
     const recipe *r = st->recipe;
     json_t *json = json_pack("{s:s, s:o, s:o, s:s, s:b}", "method", r->method, "base_model",
                              r->base >= 0 ? json_string(st->names[r->base]) : json_null(), "sources", sources_json(st), "mode",
-                             r->mode == MERGE_COMPAT ? "compat" : "exact", "tokenizer_base", r->tokenizer_base);
+                             r->mode == MERGE_COMPAT ? "compat" : "exact", "tokenizer_base", r->tokenizer.source == TOKENIZER_BASE);
     json_t *values = json_object();
     for (size_t i = 0; i < st->file->n_values; i++)
         json_object_set_new(values, st->file->values[i].parameter, json_real(st->file->values[i].value));

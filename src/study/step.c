@@ -114,7 +114,7 @@ static int open_recipe(step *st, const study_file *f, const char *const *paths, 
     r->base = has_base(m, s) ? add_model(st, f, s->base_model, paths) : -1;
     r->base_listed = false;
     r->mode = strcmp(s->mode, "compat") == 0 ? MERGE_COMPAT : MERGE_EXACT;
-    r->tokenizer_base = s->tokenizer_base;
+    r->tokenizer.source = s->tokenizer_base ? TOKENIZER_BASE : TOKENIZER_KEPT;
     r->seed = seed;
     for (size_t i = 0; i < s->n_values; i++)
         recipe_set(r, -1, s->values[i].parameter, s->values[i].value);

@@ -209,12 +209,22 @@ int buffer_check(const buffer *b, error *err)
     return 0;
 }
 
-void buffer_release_pages(const buffer *b, size_t begin, size_t end)
+static void advise(const buffer *b, size_t begin, size_t end, int advice)
 {
     if (!b->mapping || !b->bytes)
         return;
-    size_t page = page_size, first = (begin + page - 1) & ~(page - 1);
-    size_t last = end >= b->size ? b->size : end & ~(page - 1);
+    size_t page = page_size, first = begin & ~(page - 1), last = end > b->size ? b->size : end;
     if (first < last)
-        madvise((char *)b->bytes + first, last - first, MADV_DONTNEED);
+        madvise((char *)b->bytes + first, last - first, advice);
+}
+
+void buffer_expect_pages(const buffer *b, size_t begin, size_t end)
+{
+    advise(b, begin, end, MADV_WILLNEED);
+}
+
+void buffer_release_pages(const buffer *b, size_t begin, size_t end)
+{
+    size_t page = page_size;
+    advise(b, (begin + page - 1) & ~(page - 1), end >= b->size ? b->size : end & ~(page - 1), MADV_DONTNEED);
 }

@@ -4,11 +4,7 @@
 #include <string.h>
 
 #include "tensor/checkpoint.h"
-
-/* Where the language model's tensors stand, in a plain model and inside models that also see. */
-static const char *const prefixes[] = {"model.", "", "language_model.model.", "model.language_model.", "language_model."};
-static const char *const heads[] = {"lm_head.weight", "language_model.lm_head.weight", "model.lm_head.weight"};
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#include "tensor/names.h"
 
 struct facts {
     int64_t layers, vocabulary;   /* -1: the tensors do not tell */
@@ -16,43 +12,50 @@ struct facts {
     int dtype;                    /* of most bytes among the float tensors; -1 without any */
 };
 
-/* "model.layers.12.mlp..." -> 12; -1 for another name. */
-static int64_t layer_of(const char *name, const char *prefix)
+/* The layers that the token embeddings stand before: the family whose stem is the longest that their name begins with. */
+static int64_t count_layers(const checkpoint *c, const char *embedding)
 {
-    size_t n = strlen(prefix);
-    if (strncmp(name, prefix, n) != 0 || strncmp(name + n, "layers.", 7) != 0)
-        return -1;
-    char *end;
-    const char *digits = name + n + 7;
-    if (*digits < '0' || *digits > '9')
-        return -1;
-    long long layer = strtoll(digits, &end, 10);
-    return *end == '.' && layer < INT32_MAX ? layer : -1;
+    tensor_names *names = names_read(c, NULL);
+    const tensor_family *families;
+    size_t n = names_families(names, &families), best = 0;
+    int64_t layers = -1;
+    for (size_t i = 0; i < n; i++) {
+        size_t stem = names_stem_of(families[i].prefix);
+        if (strncmp(embedding, families[i].prefix, stem) == 0 && (layers < 0 || stem > best)) {
+            best = stem;
+            layers = families[i].layers;
+        }
+    }
+    names_free(names);
+    return layers;
 }
 
 static struct facts find_facts(const checkpoint *c)
 {
     struct facts f = {.layers = -1, .vocabulary = -1, .dtype = -1};
     uint64_t bytes[DTYPE_COUNT] = {0};
-    for (size_t p = 0; p < COUNT(prefixes) && !f.embedding; p++) {
-        char name[64];
-        snprintf(name, sizeof name, "%sembed_tokens.weight", prefixes[p]);
-        f.embedding = checkpoint_find(c, name);
-        for (size_t i = 0; f.embedding && i < c->count; i++) {
-            int64_t layer = layer_of(c->items[i].name, prefixes[p]);
-            f.layers = layer >= f.layers ? layer + 1 : f.layers;
-        }
-    }
+    const checkpoint_item *embedding = names_embedding(c), *head = names_head(c);
+    f.embedding = embedding ? &embedding->tensor : NULL;
+    f.head = head ? &head->tensor : NULL;
+    if (embedding)
+        f.layers = count_layers(c, embedding->name);
     if (f.embedding && f.embedding->rank == 2)
         f.vocabulary = f.embedding->shape[0];
-    for (size_t h = 0; h < COUNT(heads) && !f.head; h++)
-        f.head = checkpoint_find(c, heads[h]);
     for (size_t i = 0; i < c->count; i++)
         bytes[c->items[i].tensor.dtype] += tensor_bytes(&c->items[i].tensor);
     for (int d = 0; d < DTYPE_COUNT; d++)
         if (dtype_is_float((enum dtype)d) && bytes[d] > (f.dtype < 0 ? 0 : bytes[f.dtype]))
             f.dtype = d;
     return f;
+}
+
+static const char *layers_key(const json_t *text)
+{
+    static const char *const keys[] = {"num_hidden_layers", "n_layer", "num_layers", "n_layers"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (json_is_integer(json_object_get(text, keys[i])))
+            return keys[i];
+    return keys[0];
 }
 
 static void set_int(json_t *object, const char *key, int64_t wanted)
@@ -81,7 +84,7 @@ static void set_tied(json_t *config, json_t *text, const struct facts *f)
     const json_t *said = text != config && inner ? inner : top;
     bool tied = !f->head;
     if (f->head && said && json_is_true(said))
-        tied = f->head->dtype == f->embedding->dtype && tensor_same_shape(f->head, f->embedding) &&
+        tied = f->head->data && f->embedding->data && f->head->dtype == f->embedding->dtype && tensor_same_shape(f->head, f->embedding) &&
                memcmp(f->head->data, f->embedding->data, tensor_bytes(f->head)) == 0;
     if (said && json_is_boolean(said) && json_is_true(said) == tied)
         return;
@@ -108,7 +111,7 @@ json_t *checkpoint_config(const checkpoint *c, error *err)
     set_dtype(config, f.dtype, true);
     if (text != config)
         set_dtype(text, f.dtype, false);
-    set_int(text, "num_hidden_layers", f.layers);
+    set_int(text, layers_key(text), f.layers);
     set_int(text, "vocab_size", f.vocabulary);
     if (text != config && json_object_get(config, "vocab_size"))
         set_int(config, "vocab_size", f.vocabulary);

@@ -33,7 +33,8 @@ static char *cached_folder(const char *path)
     return folder;
 }
 
-char *checkpoint_locate(const char *path, const char *file)
+/* NULL where there is nothing of that name. */
+static char *locate_whole(const char *path, const char *file)
 {
     if (file_exists(path))
         return memory_text(path);
@@ -44,6 +45,29 @@ char *checkpoint_locate(const char *path, const char *file)
             return beside;
         free(beside);
     }
-    char *cached = cached_folder(path);
-    return cached ? cached : memory_text(path);
+    return cached_folder(path);
+}
+
+/* BASE+ADAPTER: both halves, split at the last '+' behind which an adapter is found. NULL where there is none. */
+static char *locate_halves(const char *path, const char *file)
+{
+    for (const char *plus = path + strlen(path); plus-- > path;) {
+        char *adapter = *plus == '+' && plus[1] ? locate_whole(plus + 1, file) : NULL;
+        if (!adapter)
+            continue;
+        char *base = memory_text_n(path, (size_t)(plus - path)), *where = checkpoint_locate(base, file), *both = memory_print("%s+%s", where, adapter);
+        free(adapter);
+        free(base);
+        free(where);
+        return both;
+    }
+    return NULL;
+}
+
+char *checkpoint_locate(const char *path, const char *file)
+{
+    char *found = locate_whole(path, file);
+    if (!found)
+        found = locate_halves(path, file);
+    return found ? found : memory_text(path);
 }

@@ -37,11 +37,10 @@ static int refuse_other_formats(const unsigned char *bytes, size_t size, const c
         return fail(err, ERROR_FORMAT, "%s: is a Git LFS pointer of %zu bytes, not the weights themselves; fetch them with `git lfs pull`",
                     path, size);
     if (size >= 4 && memcmp(bytes, "GGUF", 4) == 0)
-        return fail(err, ERROR_UNSUPPORTED, "%s: is a GGUF file; give the safetensors model it was made from", path);
-    bool zip = size >= 4 && memcmp(bytes, "PK\3\4", 4) == 0;
+        return fail(err, ERROR_UNSUPPORTED, "%s: is a GGUF file, not a shard; name it alone", path);
     bool pickle = size >= 2 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5 && (size < 8 || header_length(bytes) > MAX_HEADER);
-    if (zip || pickle)
-        return fail(err, ERROR_UNSUPPORTED, "%s: is a PyTorch pickle, which can run code when it is read, and is not opened; "
+    if (pickle)
+        return fail(err, ERROR_UNSUPPORTED, "%s: is a PyTorch pickle from before 1.6, which can run code when it is read, and is not opened; "
                     "convert it to safetensors (save_pretrained does)", path);
     return 0;
 }
@@ -71,7 +70,7 @@ static int scan_header(const char *text, size_t n, const char *path, error *err)
     return 0;
 }
 
-static int check_name(const char *name, const char *path, error *err)
+int safetensors_check_name(const char *name, const char *path, error *err)
 {
     size_t n = strlen(name);
     if (n == 0)
@@ -214,7 +213,7 @@ static int read_tensors(buffer *file, json_t *header, size_t data_begin, const c
             status = check_metadata(entry, path, err);
         } else {
             tensor *t = &out[*n].tensor;
-            status = check_name(name, path, err);
+            status = safetensors_check_name(name, path, err);
             if (status == 0)
                 status = read_entry(entry, name, path, data_bytes, t, &spans[*n], err);
             if (status == 0) {
@@ -309,40 +308,19 @@ static char *header_text(const checkpoint_item *items, size_t count, size_t *n)
     return s.text;
 }
 
-int safetensors_write(const char *path, const checkpoint_item *items, size_t count, error *err)
+char *safetensors_header(const char *path, const checkpoint_item *items, size_t count, size_t *n, error *err)
 {
     size_t length;
-    char *header = header_text(items, count, &length);
-    unsigned char prefix[8];
-    int status = -1, fd = -1;
+    char *text = header_text(items, count, &length), *header = NULL;
     if (count > MAX_TENSORS || length > MAX_HEADER) {
         fail(err, ERROR_LIMIT, "%s: %zu tensors need a header of %zu bytes, more than the format allows", path, count, length);
-        goto done;
+    } else {
+        *n = length + 8;
+        header = memory_new(*n, 1);
+        for (int i = 0; i < 8; i++)
+            header[i] = (char)((uint64_t)length >> 8 * i);
+        memcpy(header + 8, text, length);
     }
-    for (int i = 0; i < 8; i++)
-        prefix[i] = (unsigned char)((uint64_t)length >> 8 * i);
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0 || file_write_all(fd, prefix, 8) != 0 || file_write_all(fd, header, length) != 0) {
-        fail_errno(err, "%s", path);
-        goto done;
-    }
-    for (size_t i = 0; i < count; i++) {
-        const tensor *t = &items[i].tensor;
-        /* The kernel reads a hole in a mapping as EFAULT: the source's error tells more than the output's. */
-        bool wrote = file_write_all(fd, t->data, tensor_bytes(t)) == 0;
-        if (!wrote)
-            fail_errno(err, "%s: writing '%s' (%zu bytes)", path, items[i].name, tensor_bytes(t));
-        if ((t->owner && buffer_check(t->owner, err) != 0) || !wrote)
-            goto done;
-    }
-    if (fsync(fd) != 0) {
-        fail_errno(err, "%s", path);
-        goto done;
-    }
-    status = 0;
-done:
-    if (fd >= 0 && close(fd) != 0 && status == 0)
-        status = fail_errno(err, "%s", path);
-    free(header);
-    return status;
+    free(text);
+    return header;
 }

@@ -14,10 +14,14 @@
  * dimensions and unaligned data are legal. */
 int safetensors_parse(buffer *file, const char *path, checkpoint_item **items, size_t *count, error *err);
 
+/* What safetensors_parse asks of a tensor's name. */
+int safetensors_check_name(const char *name, const char *path, error *err);
+
 /* Bytes of the length and the header together, at most the file's size. */
 size_t safetensors_header_bytes(const buffer *file);
 
-/* Writes items [count] to `path`, data in the order given, metadata {"format": "pt"}. Not atomic: callers write into a partial folder. */
-int safetensors_write(const char *path, const checkpoint_item *items, size_t count, error *err);
+/* What stands before the data of a file that holds items [count] in this order, metadata {"format": "pt"}; *n bytes, free() it. `path` is what
+ * errors call the file. */
+char *safetensors_header(const char *path, const checkpoint_item *items, size_t count, size_t *n, error *err);
 
 #endif

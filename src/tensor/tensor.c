@@ -39,6 +39,28 @@ const char *tensor_shape_text(const tensor *t, char out[128])
     return out;
 }
 
+static bool in_file(const tensor *t, size_t *begin)
+{
+    if (!t->owner || !t->data || !buffer_is_mapped(t->owner))
+        return false;
+    *begin = (size_t)((const char *)t->data - (const char *)buffer_bytes(t->owner));
+    return true;
+}
+
+void tensor_expect(const tensor *t)
+{
+    size_t begin;
+    if (in_file(t, &begin))
+        buffer_expect_pages(t->owner, begin, begin + tensor_bytes(t));
+}
+
+void tensor_release(const tensor *t)
+{
+    size_t begin;
+    if (in_file(t, &begin))
+        buffer_release_pages(t->owner, begin, begin + tensor_bytes(t));
+}
+
 #define MAKE_ELEMENTS (1 << 18)
 
 struct making {

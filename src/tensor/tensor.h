@@ -30,6 +30,7 @@ size_t buffer_size(const buffer *b);
 bool buffer_is_mapped(const buffer *b);
 const char *buffer_path(const buffer *b);                         /* the mapped file's path, borrowed; NULL for host memory */
 int buffer_check(const buffer *b, error *err);                    /* -1 where a read met a hole in the file */
+void buffer_expect_pages(const buffer *b, size_t begin, size_t end);   /* tells the kernel to begin reading these pages of a mapping */
 void buffer_release_pages(const buffer *b, size_t begin, size_t end);  /* tells the kernel that these pages of a mapping are not needed soon */
 
 #define TENSOR_MAX_RANK 8
@@ -52,6 +53,10 @@ struct tensor {
     int rank;
     int64_t shape[TENSOR_MAX_RANK];
 };
+
+/* The same for the bytes of a tensor in a mapped file; of no effect elsewhere. */
+void tensor_expect(const tensor *t);
+void tensor_release(const tensor *t);
 
 /* All rows of a tensor with a maker into out [tensor_bytes], by all threads of the pool (NULL: this one). */
 int tensor_make(const tensor *t, threads *pool, void *out, error *err);

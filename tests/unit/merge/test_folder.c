@@ -39,7 +39,7 @@ static void written_recipe_makes_the_same_again(void **state)
     assert_int_equal(file_write(path, TEXT, strlen(TEXT), &err), 0);
     recipe *r = recipe_read(path, &err);
     assert_non_null(r);
-    if (merge_to_folder(r, out, false, NULL, &err) != 0)
+    if (merge_to_folder(r, &(merge_output){.path = out, .replace = false}, NULL, &err) != 0)
         fail_msg("%s", err.text);
     recipe_free(r);
     /* paths are relative to the recipe's file: the written one is read where the first stood */
@@ -48,7 +48,7 @@ static void written_recipe_makes_the_same_again(void **state)
     free(text);
     r = recipe_read(path, &err);
     assert_non_null(r);
-    if (merge_to_folder(r, again, false, NULL, &err) != 0)
+    if (merge_to_folder(r, &(merge_output){.path = again, .replace = false}, NULL, &err) != 0)
         fail_msg("%s", err.text);
     checkpoint *a = checkpoint_open(out, &err), *b = checkpoint_open(again, &err);
     assert_same(a, b, "the written recipe");
@@ -60,11 +60,11 @@ static void written_recipe_makes_the_same_again(void **state)
     assert_non_null(strstr(card, "merge_method: dare_ties"));
     free(card);
 
-    assert_int_equal(merge_to_folder(r, out, false, NULL, &err), -1);
+    assert_int_equal(merge_to_folder(r, &(merge_output){.path = out, .replace = false}, NULL, &err), -1);
     assert_error(&err, ERROR_USAGE, "exists already", "--force");
-    assert_int_equal(merge_to_folder(r, out, true, NULL, &err), 0);
+    assert_int_equal(merge_to_folder(r, &(merge_output){.path = out, .replace = true}, NULL, &err), 0);
     char *source = file_join(folder, "out/../b");
-    assert_int_equal(merge_to_folder(r, source, true, NULL, &err), -1);
+    assert_int_equal(merge_to_folder(r, &(merge_output){.path = source, .replace = true}, NULL, &err), -1);
     assert_error(&err, ERROR_USAGE, "one of the sources", "elsewhere");
     free(source);
     recipe_free(r);
@@ -84,14 +84,14 @@ static void weights_that_are_not_finite(void **state)
     recipe *r = must_parse("models: [{model: bad, parameters: {weight: 1}}]\nmerge_method: linear\n");
     r->file = file_join(folder, "merge.yml");
     char *out = file_join(folder, "never");
-    assert_int_equal(merge_to_folder(r, out, false, NULL, &err), -1);
+    assert_int_equal(merge_to_folder(r, &(merge_output){.path = out, .replace = false}, NULL, &err), -1);
     assert_error(&err, ERROR_NOT_FINITE, "model.layers.1.mlp.up_proj.weight", "bad");
     assert_false(file_exists(out));
     recipe_free(r);
     /* finite sources, and a result that f16 cannot hold */
     r = must_parse("models: [{model: a, parameters: {weight: 1000000}}]\nmerge_method: linear\nparameters: {normalize: false}\nout_dtype: float16\n");
     r->file = file_join(folder, "merge.yml");
-    assert_int_equal(merge_to_folder(r, out, false, NULL, &err), -1);
+    assert_int_equal(merge_to_folder(r, &(merge_output){.path = out, .replace = false}, NULL, &err), -1);
     assert_error(&err, ERROR_NOT_FINITE, "the merge");
     assert_false(file_exists(out));
     recipe_free(r);

@@ -16,16 +16,13 @@ static void families_agree(void **state)
 {
     (void)state;
     for (int which = 1; which < 3; which++) {
-        philox_function *family = philox_family(which);
+        const philox *family = philox_family(which), *plain = philox_family(0);
         for (uint64_t number = 0; family && number < 3000; number++) {
             uint64_t at = number % 3 ? number : number << 31 | 5;
-            double a[64], b[64];
-            for (int i = 0; i < 64; i++)
-                a[i] = b[i] = i + 1;
-            uint32_t limit = number % 7 ? (uint32_t)(number * 2654435761u) : 0;
-            philox_family(0)(number * 0x9E3779B97F4A7C15, 3, at, limit, a);
-            family(number * 0x9E3779B97F4A7C15, 3, at, limit, b);
-            if (memcmp(a, b, sizeof a) != 0)
+            uint32_t a[64], b[64], limit = number % 7 ? (uint32_t)(number * 2654435761u) : 0;
+            plain->draw(number * 0x9E3779B97F4A7C15, 3, at, a);
+            family->draw(number * 0x9E3779B97F4A7C15, 3, at, b);
+            if (memcmp(a, b, sizeof a) != 0 || plain->below(a, limit) != family->below(a, limit))
                 fail_msg("family %d differs at block %llu", which, (unsigned long long)at);
         }
     }
@@ -39,15 +36,25 @@ static void masks_depend_on_the_place_alone(void **state)
     int64_t first = ((int64_t)1 << 36) + 13;   /* past 2^32 blocks */
     uint64_t key = random_key(42, "model.layers.0.mlp.up_proj.weight");
     for (size_t d = 0; d < sizeof densities / sizeof *densities; d++) {
-        double whole[N], pieces[N];
+        uint64_t whole[(N + 63) / 64], mask[(N + 63) / 64 + 1] = {0}, part[2];
+        uint32_t words[N];
+        double x[N];
+        mask_random(key, 2, densities[d], first, N, whole);
+        for (int at = 0, n = 1; at < N; at += n, n = n % 97 + 1) {
+            int count = at + n > N ? N - at : n;
+            mask_random(key, 2, densities[d], first + at, count, part);
+            mask_numbers(key, 2, first + at, count, words + at);
+            mask_put(mask, 7 + at, count, part);
+        }
         for (int i = 0; i < N; i++)
-            whole[i] = pieces[i] = 1;
-        mask_philox(key, 2, densities[d], first, N, whole);
-        for (int at = 0, n = 1; at < N; at += n, n = n % 97 + 1)
-            mask_philox(key, 2, densities[d], first + at, at + n > N ? N - at : n, pieces + at);
+            x[i] = 1;
+        for (int at = 0, n = 1; at < N; at += n, n = n % 131 + 1)
+            mask_apply(mask, 7 + at, at + n > N ? N - at : n, x + at);
         for (int i = 0; i < N; i++) {
-            assert_true(whole[i] == (uniform(key, 2, first + i) < densities[d]));
-            assert_true(whole[i] == pieces[i]);
+            bool kept = uniform(key, 2, first + i) < densities[d];
+            assert_true(words[i] * 0x1p-32 == uniform(key, 2, first + i));
+            assert_true((whole[i / 64] >> i % 64 & 1) == kept);
+            assert_true((x[i] == 1) == kept);
         }
     }
 }
@@ -62,17 +69,12 @@ static void mersenne_twister(void **state)
         mask_stream_next(&s);
     assert_int_equal(mask_stream_next(&s), 4123659995u);
 
-    uint8_t kept[3];
-    double x[20];
+    uint64_t kept[2];
     mask_stream_seed(&s, 1);
-    mask_stream_draw(&s, 0.3, 20, kept);
-    for (int i = 0; i < 20; i++)
-        x[i] = 1;
-    mask_bits(kept, 0, 7, x);
-    mask_bits(kept, 7, 13, x + 7);
+    mask_stream_draw(&s, 0.3, 100, kept);
     mask_stream_seed(&s, 1);
-    for (int i = 0; i < 20; i++)
-        assert_true(x[i] == ((mask_stream_next(&s) & 0xffffff) * 0x1p-24 < 0.3));
+    for (int i = 0; i < 100; i++)
+        assert_true((kept[i / 64] >> i % 64 & 1) == ((mask_stream_next(&s) & 0xffffff) * 0x1p-24 < 0.3));
 }
 
 int main(void)

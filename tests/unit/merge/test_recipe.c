@@ -38,7 +38,7 @@ static void reads_values(void **state)
     assert_int_equal(r->base, 3);
     assert_false(r->base_listed);
     assert_string_equal(r->models[3].path, "four");
-    assert_true(r->tokenizer_base);
+    assert_int_equal(r->tokenizer.source, TOKENIZER_BASE);
     assert_int_equal(r->dtype, DTYPE_BF16);
     assert_int_equal(r->out_dtype, DTYPE_F32);
     assert_int_equal(r->mode, MERGE_EXACT);
@@ -82,13 +82,69 @@ static void reads_its_own_key(void **state)
     recipe_free(r);
 }
 
-static void reads_a_slice_over_all_layers(void **state)
+static const char SLICES[] = "slices:\n- sources:\n  - {model: a, layer_range: [0, 2]}\n  - {model: b, layer_range: [2, 4], parameters: {weight: [{filter: own, value: 9}]}}\n"
+                             "  parameters: {weight: [0, 1]}\n- sources:\n  - {model: b, layer_range: [3, 3]}\n  - {model: a, layer_range: [1, 1]}\n  base_model: b\n"
+                             "merge_method: ties\nbase_model: a\nparameters:\n  weight: 0.5\nmerganser: {layers: blocks.%d}\n";
+
+static void reads_slices(void **state)
 {
     (void)state;
-    recipe *r = must_parse("slices:\n- sources:\n  - {model: a, layer_range: [0, 4]}\n  - {model: b, layer_range: [0, 4]}\n  parameters: {t: [0, 1]}\n"
-                           "merge_method: slerp\nbase_model: a\nparameters:\n  t: 0.5\n");
-    assert_int_equal(r->slice_layers, 4);
-    assert_true(value(r, -1, "t", "a", 1) == 1);
+    recipe *r = must_parse("slices:\n- sources:\n  - {model: a, layer_range: [0, 2], parameters: {weight: [{filter: own, value: 9}]}}\n  - {model: b, layer_range: [2, 4]}\n"
+                           "  parameters: {weight: [0, 1]}\nmerge_method: linear\nparameters: {weight: 0.5}\n");
+    double x = 0;
+    assert_int_equal(r->n_slices, 1);
+    assert_int_equal(r->slices[0].sources[1].first, 2);
+    assert_true(recipe_find(r, 0, 0, "weight", "own.name", "name", 0.75, &x) && x == 9);
+    assert_true(recipe_find(r, 0, 0, "weight", "name", "own.name", 0.75, &x) && x == 0.75);   /* the filter is matched with the source's name */
+    assert_true(recipe_find(r, 0, 1, "weight", "own", "own", 0.25, &x) && x == 0.25);
+    recipe_free(r);
+    r = must_parse("modules:\n  text_decoder:\n    models:\n    - {model: a, parameters: {weight: 2}}\n    - {model: b}\n    parameters: {weight: [{filter: mlp, value: 3}]}\n"
+                   "  vision_tower:\n    slices:\n    - sources: [{model: c, layer_range: [0, 1]}]\nmerge_method: linear\nparameters: {weight: 4}\n");
+    assert_int_equal(r->n_models, 3);
+    assert_int_equal(r->n_slices, 2);
+    assert_int_equal(r->slices[0].sources[0].end, -1);
+    assert_true(recipe_find(r, 0, 0, "weight", "mlp", "mlp", 0, &x) && x == 2);
+    assert_true(recipe_find(r, 0, 1, "weight", "mlp", "mlp", 0, &x) && x == 3);
+    assert_true(recipe_find(r, 0, 1, "weight", "q", "q", 0, &x) && x == 4);
+    assert_true(recipe_find(r, 1, 0, "weight", "mlp", "mlp", 0, &x) && x == 4);
+    char *first = recipe_yaml(r);
+    recipe *again = must_parse(first);
+    char *second = recipe_yaml(again);
+    assert_string_equal(first, second);
+    free(first);
+    free(second);
+    recipe_free(again);
+    recipe_free(r);
+}
+
+static void slices_have_bases_of_their_own(void **state)
+{
+    (void)state;
+    recipe *r = must_parse(SLICES), *copy = recipe_copy(r);
+    assert_int_equal(r->slices[0].base, 0);
+    assert_int_equal(r->slices[1].base, 1);
+    assert_string_equal(r->layers, "blocks.");
+    char *first = recipe_yaml(r), *second = recipe_yaml(copy);
+    assert_string_equal(first, second);
+    recipe *again = must_parse(first);
+    char *third = recipe_yaml(again);
+    assert_string_equal(first, third);
+    free(first);
+    free(second);
+    free(third);
+    recipe_free(r);
+    recipe_free(copy);
+    recipe_free(again);
+}
+
+static void reads_model_references(void **state)
+{
+    (void)state;
+    recipe *r = must_parse("models:\n- model: {path: a, revision: x}\n- model: {model: {path: b}, lora: {path: c, revision: y}}\n- model: {model: d@z, lora: e}\n"
+                           "merge_method: linear\nparameters: {weight: 1}\n");
+    assert_string_equal(r->models[0].path, "a@x");
+    assert_string_equal(r->models[1].path, "b+c@y");
+    assert_string_equal(r->models[2].path, "d@z+e");
     recipe_free(r);
 }
 
@@ -100,8 +156,11 @@ static void refuses(void **state)
         {"merge_method: linear\n", ERROR_FORMAT, "exactly one of models", "slices"},
         {"models: [{model: a}]\n", ERROR_FORMAT, "merge_method", "test.yml:1"},
         {"models: [{model: a, parameters: {weight: 1}}]\nmerge_method: linaer\n", ERROR_FORMAT, "test.yml:2:15", "did you mean 'linear'"},
-        {"models: [{model: a}]\nmerge_method: karcher\n", ERROR_UNSUPPORTED, "karcher", "not supported"},
-        {"modules: {}\nmerge_method: linear\n", ERROR_UNSUPPORTED, "modules", "test.yml:1"},
+        {"models: [{model: a}]\nmerge_method: karchr\n", ERROR_FORMAT, "karchr", "did you mean 'karcher'"},
+        {"modules: {}\nmerge_method: linear\n", ERROR_FORMAT, "modules", "test.yml:1"},
+        {"modules: {default: {parameters: {}}}\nmerge_method: linear\n", ERROR_FORMAT, "either models or slices", "test.yml:1"},
+        {"modules: {default: {modles: []}}\nmerge_method: linear\n", ERROR_FORMAT, "modles", "did you mean 'models'"},
+        {"models: [{model: a}]\nslices: []\nmerge_method: linear\n", ERROR_FORMAT, "exactly one of models", "modules"},
         {"models: [{model: a}]\nmerge_method: linear\n", ERROR_FORMAT, "'a' has no 'weight'", "test.yml"},
         {"models: [{model: a}]\nmerge_metod: linear\n", ERROR_FORMAT, "test.yml:2", "did you mean 'merge_method'"},
         {"models: [{model: a, weight: 1}]\nmerge_method: linear\n", ERROR_FORMAT, "unknown key 'weight'", "test.yml:1"},
@@ -125,19 +184,23 @@ static void refuses(void **state)
         {MODELS "merganser: {seed: 18446744073709551616}\n", ERROR_FORMAT, "seed", "18446744073709551615"},
         {MODELS "merganser: {config_from: nobody}\n", ERROR_FORMAT, "nobody", "not one of the models"},
         {MODELS "dtype: float64\n", ERROR_FORMAT, "float64", "bfloat16"},
-        {MODELS "chat_template: auto\n", ERROR_UNSUPPORTED, "chat_template", "test.yml:8"},
-        {MODELS "tokenizer_source: union\n", ERROR_UNSUPPORTED, "union", "test.yml:8"},
-        {MODELS "tokenizer: {source: base, pad_to_multiple_of: 8}\n", ERROR_UNSUPPORTED, "pad_to_multiple_of", "test.yml:8"},
         {MODELS "tokenizer: base\ntokenizer_source: base\n", ERROR_FORMAT, "exclude", "test.yml:8"},
         {"models: [{model: a, parameters: {weight: 1}}]\nmerge_method: linear\ntokenizer_source: base\n", ERROR_FORMAT, "base_model", "test.yml:3"},
         {"models: [{model: a, parameters: {weight: 1}}]\nmerge_method: ties\n", ERROR_FORMAT, "ties needs a base_model", "test.yml"},
         {"models: [{model: a}]\nmerge_method: ties\nbase_model: a\n", ERROR_FORMAT, "at least 1 model beside the base", "not 0"},
         {"models: [{model: a}, {model: b}, {model: c}]\nmerge_method: slerp\nbase_model: a\nparameters: {t: 0.5}\n", ERROR_FORMAT, "1 model beside the base", "not 2"},
         {"models: [{model: a}, {model: b}]\nmerge_method: slerp\nbase_model: a\n", ERROR_FORMAT, "'t'", "slerp"},
-        {"slices: [{sources: [{model: a, layer_range: [1, 4]}]}]\nmerge_method: linear\n", ERROR_UNSUPPORTED, "[1, 4]", "all layers"},
-        {"slices: [{sources: [{model: a, layer_range: [0, 4]}]}, {sources: []}]\nmerge_method: linear\n", ERROR_UNSUPPORTED, "several slices", "test.yml:1"},
+        {"slices: [{sources: [{model: a, layer_range: [4, 1]}]}]\nmerge_method: linear\n", ERROR_FORMAT, "[4, 1]", "before it begins"},
+        {"slices: [{sources: [{model: a, layer_range: [0, 4]}]}]\nmerge_method: linear\n", ERROR_FORMAT, "'a' has no 'weight' in slice 1", "test.yml"},
+        {"slices: [{sources: [{model: a, layer_range: [0, 4]}, {model: b, layer_range: [0, 3]}]}]\nmerge_method: linear\n", ERROR_FORMAT, "3 layers", "first source 4"},
+        {"slices: [{sources: [{model: a, layer_range: [0, 4]}, {model: a, layer_range: [1, 5]}]}]\nmerge_method: linear\n", ERROR_FORMAT, "'a' is there twice", "test.yml:1"},
+        {"slices: [{sources: [{model: a, layer_range: [0, 4]}]}, {sources: []}]\nmerge_method: linear\n", ERROR_FORMAT, "list of sources", "test.yml:1"},
+        {"slices: [{sources: [{model: a, layer_range: [0, 4]}], parameters: {weight: 1}}]\nmerge_method: ties\nbase_model: b\n", ERROR_FORMAT, "slice 1 has no layers of its base 'b'", "layer_range"},
         {"slices: [{sources: [{model: a, layer_range: [0, 9223372036854775807]}]}]\nmerge_method: linear\n", ERROR_FORMAT, "9223372036854775807", "outside"},
-        {"models: [{model: {path: a}}]\nmerge_method: linear\n", ERROR_UNSUPPORTED, "map", "folder"},
+        {"models: [{model: {pth: a}}]\nmerge_method: linear\n", ERROR_FORMAT, "pth", "did you mean 'path'"},
+        {"models: [{model: {revision: a}}]\nmerge_method: linear\n", ERROR_FORMAT, "no 'path'", "test.yml:1"},
+        {"models: [{model: {model: a, override_architecture: b}}]\nmerge_method: linear\n", ERROR_UNSUPPORTED, "override_architecture", "names"},
+        {MODELS "merganser: {layers: '%d.x'}\n", ERROR_FORMAT, "layers is", "model.layers.%d"},
         {"models: [{model: ''}]\nmerge_method: linear\n", ERROR_FORMAT, "empty", "model"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -170,7 +233,7 @@ static void writes_what_it_reads(void **state)
     r->seed = 7;
     r->inverse_density = true;
     r->config_from = a;
-    r->tokenizer_base = true;
+    r->tokenizer.source = TOKENIZER_BASE;
     recipe_set(r, a, "weight", 1.0 / 3);
     recipe_set(r, b, "weight", 1e-30);
     recipe_set_filtered(r, b, "density", "layers.3.", 0.1);
@@ -189,7 +252,7 @@ static void writes_what_it_reads(void **state)
     assert_true(value(again, b, "weight", "x", 0) == 1e-30);
     assert_true(value(again, b, "density", "model.layers.3.x", 0) == 0.1);
     assert_true(value(again, b, "density", "model.layers.33.x", 0) == 1e-7);
-    assert_true(again->seed == 7 && again->inverse_density && again->config_from == a && again->tokenizer_base && again->dtype == DTYPE_F16);
+    assert_true(again->seed == 7 && again->inverse_density && again->config_from == a && again->tokenizer.source == TOKENIZER_BASE && again->dtype == DTYPE_F16);
     assert_non_null(strstr(first, "# mergekit would draw other"));
     assert_non_null(strstr(first, "rescale: true"));
     free(second);
@@ -269,7 +332,8 @@ static void table_is_sound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_values), cmocka_unit_test(reads_its_own_key), cmocka_unit_test(reads_a_slice_over_all_layers), cmocka_unit_test(refuses),
+        cmocka_unit_test(reads_values), cmocka_unit_test(reads_its_own_key), cmocka_unit_test(reads_slices), cmocka_unit_test(slices_have_bases_of_their_own),
+        cmocka_unit_test(reads_model_references), cmocka_unit_test(refuses),
         cmocka_unit_test(compat_takes_what_mergekit_takes), cmocka_unit_test(writes_what_it_reads), cmocka_unit_test(copies_and_changes),
         cmocka_unit_test(finds_folders), cmocka_unit_test(table_is_sound)};
     return cmocka_run_group_tests(tests, NULL, NULL);

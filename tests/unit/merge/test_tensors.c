@@ -151,10 +151,9 @@ static void types_places_and_notes(void **state)
     checkpoint *models[] = {MODEL_OF("one", DTYPE_F16, 3, "model.layers.0.a", "model.layers.1.a", "model.layers.2.a", "transformer.h.1.b", "z"),
                             MODEL_OF("two", DTYPE_BF16, 3, "model.layers.0.a", "model.layers.1.a", "model.layers.2.a", "transformer.h.1.b", "z",
                                      "model.layers.0.self_attn.rotary_emb.inv_freq")};
-    assert_int_equal(tensors_plan(r, models, &plan, &err), 0);
+    assert_int_equal(tensors_plan(r, models, 0, &(token_plan){0}, &plan, &err), 0);
     assert_int_equal(plan.count, 5);
-    assert_int_equal(plan.layers, 3);
-    static const double places[] = {0, 0.5, 1, 0.5, 0};
+    static const double places[] = {0, 0.5, 1, 1, 0};
     for (size_t i = 0; i < 5; i++) {
         assert_true(plan.items[i].place == places[i]);
         assert_int_equal(plan.items[i].shape.dtype, DTYPE_F32);   /* f16 and bf16 meet in f32 */
@@ -163,13 +162,10 @@ static void types_places_and_notes(void **state)
     tensors_free(&plan);
     r->dtype = DTYPE_BF16;
     r->out_dtype = DTYPE_F16;
-    assert_int_equal(tensors_plan(r, models, &plan, &err), 0);
+    assert_int_equal(tensors_plan(r, models, 0, &(token_plan){0}, &plan, &err), 0);
     assert_int_equal(plan.items[0].work, ROUND_BF16);
     assert_int_equal(plan.items[0].shape.dtype, DTYPE_F16);
     tensors_free(&plan);
-    r->slice_layers = 2;
-    assert_int_equal(tensors_plan(r, models, &plan, &err), -1);
-    assert_error(&err, ERROR_UNSUPPORTED, "2 of 3 layers", "slices");
     checkpoint_free(models[0]);
     checkpoint_free(models[1]);
     recipe_free(r);

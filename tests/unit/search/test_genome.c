@@ -410,7 +410,7 @@ static void test_parameters_of_other_kinds(void **state)
     (void)state;
     static const method_parameter parameters[] = {{"epsilon", true, false, false, .15, 0, 1, .01, .3, ""}, {"eps", false, false, false, 1e-6, 0, 1, 0, 0, ""},
                                                   {"filter_wise", false, true, false, 0, 0, 1, 0, 0, ""}};
-    const method made_up = {"made_up", "", BASE_OPTIONAL, 2, 2, parameters, 3, NULL};
+    const method made_up = {"made_up", "", BASE_OPTIONAL, 2, 2, parameters, 3, NULL, false};
     const struct genome_bound bounds[] = {{"filter_wise", NAN, NAN, NAN, NAN}, {"eps", 0, 1e-3, 1e-4, NAN}};
     recipe *r = three_models("made_up");
     r->n_models = 2;

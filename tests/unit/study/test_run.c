@@ -124,7 +124,7 @@ static void a_study_finds_the_optimum_and_leaves_everything(void **state)
     char *yaml = file_join(out, "recipe.yml"), *again = out_of("again"), *a = file_join(out, "best/model.safetensors"),
          *b = file_join(again, "model.safetensors");
     recipe *r = recipe_read(yaml, &world_error);
-    must(merge_to_folder(r, again, true, &(merge_options){0}, &world_error));
+    must(merge_to_folder(r, &(merge_output){.path = again, .replace = true}, &(merge_options){0}, &world_error));
     char hex[2][65];
     must(file_sha256_path(a, hex[0], &world_error));
     must(file_sha256_path(b, hex[1], &world_error));

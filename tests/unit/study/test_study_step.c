@@ -39,20 +39,21 @@ static void write_study(const char *name, const method *m, bool base, bool all)
     free(s.text);
 }
 
-/* The numbers of a study's trials, all of which ended well. */
+/* The numbers of a study's trials. Most end well: a candidate may have no merge, as where all weights come out as 0 and are to be normalized. */
 static size_t check_trials(const char *out, const char *what)
 {
     char *db = file_join(out, "study.db");
     store *s = store_open(db, true, &world_error);
     trial *list;
-    size_t n, numbers = 0;
+    size_t n, numbers = 0, well = 0;
     must(store_trials(s, UINT32_MAX, false, &list, &n, &world_error), what);
     assert_int_equal(n, 12);
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(list[i].state, "COMPLETE") != 0)
-            fail_msg("%s: trial %zu is %s", what, i, list[i].state);
+        well += strcmp(list[i].state, "COMPLETE") == 0;
         numbers = list[i].n;
     }
+    if (well < n - 2)
+        fail_msg("%s: %zu of %zu trials are complete", what, well, n);
     trials_free(list, n);
     store_close(s);
     free(db);

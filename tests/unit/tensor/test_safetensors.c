@@ -203,7 +203,6 @@ static void test_other_formats(void **state)
         const char *a, *b;
     } cases[] = {
         {"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", 64, ERROR_FORMAT, "Git LFS pointer of 64 bytes", "git lfs pull"},
-        {"PK\3\4\0\0\0\0\0\0", 10, ERROR_UNSUPPORTED, "pickle", "convert"},
         {"\200\2}q\0X\1\0\0\0", 10, ERROR_UNSUPPORTED, "pickle", "safetensors"},
         {"\200\2c__builtin__\neval\n", 19, ERROR_UNSUPPORTED, "pickle", "convert"},
         {"GGUF\3\0\0\0\0\0", 10, ERROR_UNSUPPORTED, "GGUF", ""},
@@ -228,7 +227,15 @@ static void test_write_reads_back(void **state)
         {"h", {.data = h, .dtype = DTYPE_BF16, .rank = 1, .shape = {3}}},
     };
     char *folder = new_folder(), *path = file_join(folder, "m.safetensors");
-    assert_int_equal(safetensors_write(path, in, 4, &err), 0);
+    size_t n;
+    char *header = safetensors_header(path, in, 4, &n, &err);
+    string file = {0};
+    string_add(&file, header, n);
+    for (int i = 0; i < 4; i++)
+        string_add(&file, in[i].tensor.data, tensor_bytes(&in[i].tensor));
+    assert_int_equal(file_write(path, file.text, file.length, &err), 0);
+    free(header);
+    free(file.text);
     checkpoint *c = checkpoint_open(path, &err);
     if (!c)
         fail_msg("%s", err.text);
@@ -242,8 +249,6 @@ static void test_write_reads_back(void **state)
     }
     assert_int_equal((uintptr_t)checkpoint_find(c, in[0].name)->data % 8, 0);
     checkpoint_free(c);
-    assert_int_equal(safetensors_write("/nonexistent/x", in, 4, &err), -1);
-    assert_error(&err, ERROR_IO, "/nonexistent/x");
     free(path);
     remove_folder(folder);
 }

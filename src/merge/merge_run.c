@@ -1,0 +1,259 @@
+/* Invariants
+ * 1. Tensors are taken in groups, so that what is needed beside the sources is bounded and sources larger than memory are read once.
+ *    Nothing in the output depends on the groups.
+ * 2. While a group is computed and its blocks are written, the kernel reads the next group's sources. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/progress.h"
+#include "merge/mask.h"
+#include "merge/merger.h"
+#include "merge/walk.h"
+
+#define GROUP_ELEMENTS ((int64_t)32 << 20)
+
+/* A run over some of the plan's tensors. */
+struct run {
+    const merger *m;
+    const recipe *recipe;
+    const mask_stream *streams;   /* [plan.count]; NULL: native masks */
+    const size_t *order;          /* [count] places in the plan */
+    size_t count;
+    checkpoint *out;              /* memory to fill; NULL: */
+    merge_sink *sink;             /* blocks go through it to */
+    folder_writer *writer;
+    uint64_t *done, total;        /* bytes of the output, for the bar; done may be NULL: no bar */
+};
+
+static int by_drawing_order(const void *a, const void *b)
+{
+    return strcmp((*(const merge_tensor *const *)a)->drawn_as, (*(const merge_tensor *const *)b)->drawn_as);
+}
+
+/* mergekit's masks come from one stream, tensor after tensor in the order of their names: where each one begins. NULL: native masks, or
+ * an error. */
+static mask_stream *find_streams(const merger *m, const recipe *r, error *err)
+{
+    size_t count = m->plan.count;
+    mask_stream *streams = memory_new(count, sizeof *streams), at;
+    const merge_tensor **order = memory_new(count, sizeof *order);
+    int status = 0;
+    for (size_t i = 0; i < count; i++)
+        order[i] = &m->plan.items[i];
+    qsort(order, count, sizeof *order, by_drawing_order);
+    mask_stream_seed(&at, (uint32_t)r->seed);
+    for (size_t i = 0; i < count && status == 0; i++) {
+        merge_job j;
+        streams[order[i] - m->plan.items] = at;
+        status = walk_begin(&j, m->method->kernel, r, order[i], err);
+        for (int k = 0; status == 0 && j.draws && k < j.n_models; k++)
+            if (j.draws[k])
+                mask_stream_skip(&at, order[i]->count);
+        walk_end(&j);
+    }
+    free(order);
+    if (status == 0)
+        return streams;
+    free(streams);
+    return NULL;
+}
+
+/* What a tensor needs beside its sources in files: those that have to be made, masks, sums of rows, tables of the method. */
+static uint64_t job_bytes(const merge_tensor *t)
+{
+    uint64_t bytes = (uint64_t)t->n_models * ((uint64_t)t->count / 8 + (uint64_t)t->rows * 2 * sizeof(double) + ((uint64_t)64 << 10));
+    for (int i = 0; i < t->n_models; i++)
+        bytes += t->sources[i]->data ? 0 : tensor_bytes(t->sources[i]);
+    return t->copy ? 0 : bytes;
+}
+
+uint64_t merge_memory(const merger *m)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < m->plan.count; i++)
+        most = job_bytes(&m->plan.items[i]) > most ? job_bytes(&m->plan.items[i]) : most;
+    return most + (uint64_t)threads_count(m->options.pool) * MERGE_THREAD_BYTES;
+}
+
+/* Memory and every parameter of every tensor, before the first is computed. */
+static int check_run(const merger *m, const recipe *r, error *err)
+{
+    uint64_t needed = merge_memory(m);
+    int status = 0;
+    for (size_t i = 0; i < m->plan.count && status == 0; i++) {
+        merge_job j;
+        status = walk_begin(&j, m->method->kernel, r, &m->plan.items[i], err);
+        walk_end(&j);
+    }
+    if (status != 0)
+        return -1;
+    if (m->options.memory && needed > m->options.memory)
+        return fail(err, ERROR_MEMORY, "the merge needs %llu MiB beside the models' files for its largest tensor, and --memory allows %llu", (unsigned long long)(needed >> 20) + 1,
+                    (unsigned long long)m->options.memory >> 20);
+    return 0;
+}
+
+static size_t group_end(const struct run *run, size_t at)
+{
+    const merger *m = run->m;
+    uint64_t limit = m->options.memory ? m->options.memory - (uint64_t)threads_count(m->options.pool) * MERGE_THREAD_BYTES : UINT64_MAX, bytes = 0;
+    int64_t elements = 0;
+    size_t end = at;
+    for (; end < run->count; end++) {
+        const merge_tensor *t = &m->plan.items[run->order[end]];
+        elements += t->count;
+        bytes += job_bytes(t);
+        if (end > at && (elements > GROUP_ELEMENTS || bytes > limit))
+            break;
+    }
+    return end;
+}
+
+static void advise(const struct run *run, size_t begin, size_t end, void (*what)(const tensor *t))
+{
+    for (size_t i = begin; i < end; i++) {
+        const merge_tensor *t = &run->m->plan.items[run->order[i]];
+        for (int k = 0; k < t->n_models; k++)
+            what(t->sources[k]);
+    }
+}
+
+static int run_group(const struct run *run, size_t begin, size_t end, error *err)
+{
+    const merger *m = run->m;
+    merge_job *jobs = memory_new(end - begin, sizeof *jobs);
+    int status = 0;
+    size_t n = 0;
+    while (n < end - begin && status == 0) {
+        size_t place = run->order[begin + n];
+        const merge_tensor *t = &m->plan.items[place];
+        status = walk_begin(&jobs[n], m->method->kernel, run->recipe, t, err);
+        jobs[n].stream = run->streams ? &run->streams[place] : NULL;
+        jobs[n].out = run->out ? checkpoint_find(run->out, t->name)->data : NULL;
+        jobs[n++].sink = run->sink;
+    }
+    if (status == 0)
+        status = walk_group(m->method->kernel, jobs, n, &(walk_options){.pool = m->options.pool, .block_rows = m->options.block_rows, .check_finite = m->options.check_finite}, err);
+    for (size_t i = 0; i < n; i++)
+        walk_end(&jobs[i]);
+    free(jobs);
+    return status;
+}
+
+static void show_progress(const struct run *run, size_t begin, size_t end)
+{
+    char text[32];
+    for (size_t i = begin; i < end; i++)
+        *run->done += tensor_bytes(&run->m->plan.items[run->order[i]].shape);
+    progress_bar("merge", *run->done, run->total, progress_bytes(text, (double)*run->done));
+}
+
+static int run_all(const struct run *run, error *err)
+{
+    for (size_t at = 0, end; at < run->count; at = end) {
+        end = group_end(run, at);
+        if (run->writer)
+            advise(run, end, end < run->count ? group_end(run, end) : end, tensor_expect);
+        if (run_group(run, at, end, err) != 0)
+            return -1;
+        if (run->writer)
+            folder_start_writing(run->writer);
+        if (run->writer)
+            advise(run, at, end, tensor_release);
+        if (run->done)
+            show_progress(run, at, end);
+        if (run->writer && progress_interrupted())
+            return fail(err, ERROR_INTERRUPTED, "interrupted");
+    }
+    return 0;
+}
+
+static int check_models(const merger *m, error *err)
+{
+    int status = 0;
+    for (int i = 0; i < m->n_models && status == 0; i++)
+        status = checkpoint_check(m->models[i], err);
+    return status;
+}
+
+int merge_run(merger *m, const recipe *r, checkpoint *out, error *err)
+{
+    mask_stream *streams = NULL;
+    if (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err)))
+        return -1;
+    size_t *order = memory_new(m->plan.count, sizeof *order);
+    for (size_t i = 0; i < m->plan.count; i++)
+        order[i] = i;
+    int status = run_all(&(struct run){.m = m, .recipe = r, .streams = streams, .order = order, .count = m->plan.count, .out = out}, err);
+    if (status == 0)
+        status = check_models(m, err);
+    free(order);
+    free(streams);
+    return status;
+}
+
+static void drop(merge_sink *self, const merge_tensor *t, int64_t first, int64_t n, const void *bytes)
+{
+    (void)self;
+    (void)t;
+    (void)first;
+    (void)n;
+    (void)bytes;
+}
+
+int merge_sample(merger *m, const recipe *r, const size_t *places, size_t n, error *err)
+{
+    mask_stream *streams = NULL;
+    merge_sink nowhere = {drop};
+    if (check_run(m, r, err) != 0 || (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err))))
+        return -1;
+    int status = run_all(&(struct run){.m = m, .recipe = r, .streams = streams, .order = places, .count = n, .sink = &nowhere}, err);
+    free(streams);
+    return status == 0 ? check_models(m, err) : -1;
+}
+
+/* ---- into a folder */
+
+typedef struct folder_sink {
+    merge_sink sink;
+    const merger *m;
+    folder_writer *writer;
+} folder_sink;
+
+static void put(merge_sink *self, const merge_tensor *t, int64_t first, int64_t n, const void *bytes)
+{
+    folder_sink *s = (folder_sink *)self;
+    size_t size = dtype_size(t->shape.dtype);
+    folder_put(s->writer, (size_t)(t - s->m->plan.items), (uint64_t)first * size, bytes, (size_t)n * size);
+}
+
+static int write_shard(struct run *run, folder_sink *sink, size_t shard, error *err)
+{
+    run->order = folder_items(sink->writer, shard, &run->count);
+    if (folder_open_shard(sink->writer, shard, err) != 0 || run_all(run, err) != 0)
+        return -1;
+    if (check_models(run->m, err) != 0)
+        return -1;
+    return folder_close_shard(sink->writer, err);
+}
+
+/* The outline has the plan's tensors in the plan's order. */
+int merge_write(merger *m, const recipe *r, folder_writer *w, error *err)
+{
+    mask_stream *streams = NULL;
+    folder_sink sink = {.sink = {put}, .m = m, .writer = w};
+    int status = check_run(m, r, err);
+    if (status == 0 && r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err)))
+        status = -1;
+    uint64_t done = 0;
+    struct run run = {.m = m, .recipe = r, .streams = streams, .sink = &sink.sink, .writer = w, .done = &done};
+    for (size_t s = 0; s < folder_shards(w); s++)
+        run.total += folder_is_done(w, s) ? 0 : folder_shard_bytes(w, s);
+    for (size_t s = 0; s < folder_shards(w) && status == 0; s++)
+        if (!folder_is_done(w, s))
+            status = write_shard(&run, &sink, s, err);
+    progress_clear();
+    free(streams);
+    return status;
+}

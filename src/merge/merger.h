@@ -1,0 +1,19 @@
+/* What merge_prepare settles; for merge.c and merge_run.c. */
+#ifndef MERGE_MERGER_H
+#define MERGE_MERGER_H
+
+#include "merge/merge.h"
+#include "merge/method.h"
+#include "merge/tensors.h"
+
+struct merger {
+    const method *method;
+    const recipe *recipe;        /* that it was prepared for; borrowed */
+    checkpoint *const *models;   /* borrowed */
+    int n_models, base, config_from;
+    merge_options options;
+    token_plan tokens;           /* the plan's sources may be views of it */
+    tensor_plan plan;
+};
+
+#endif

@@ -1,0 +1,169 @@
+#include "tensor/names.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+#define MAX_LAYERS 100000
+
+struct tensor_names {
+    tensor_family *families;   /* [count] sorted by prefix */
+    size_t count;
+    const tensor_family *main;
+};
+
+static const char *const containers[] = {"layers", "layer", "h", "blocks", "block"};
+static const char *const embeddings[] = {"embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight", "tok_embeddings.weight", "shared.weight"};
+static const char *const heads[] = {"lm_head.weight", "embed_out.weight"};
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+/* The number at `digits` when a dot follows, -1 for anything else. */
+static int64_t number_at(const char *digits, const char **rest)
+{
+    char *end;
+    if (*digits < '0' || *digits > '9')
+        return -1;
+    long long n = strtoll(digits, &end, 10);
+    if (*end != '.' || n >= MAX_LAYERS)
+        return -1;
+    *rest = end + 1;
+    return n;
+}
+
+/* Bytes of the name before its layer's number, 0 outside the layers. */
+static size_t find_prefix(const char *name)
+{
+    const char *component = name, *rest;
+    for (const char *dot = strchr(name, '.'); dot; dot = strchr(component, '.')) {
+        size_t n = (size_t)(dot - component);
+        for (size_t i = 0; i < COUNT(containers); i++)
+            if (strlen(containers[i]) == n && memcmp(containers[i], component, n) == 0 && number_at(dot + 1, &rest) >= 0)
+                return (size_t)(dot + 1 - name);
+        component = dot + 1;
+    }
+    return 0;
+}
+
+static tensor_family *find_family(tensor_names *n, const char *name, size_t length)
+{
+    for (size_t i = 0; i < n->count; i++)
+        if (strlen(n->families[i].prefix) == length && memcmp(n->families[i].prefix, name, length) == 0)
+            return &n->families[i];
+    n->families = memory_grow(n->families, n->count + 1, sizeof *n->families);
+    n->families[n->count] = (tensor_family){.prefix = memory_text_n(name, length)};
+    return &n->families[n->count++];
+}
+
+static int by_prefix(const void *a, const void *b)
+{
+    return strcmp(((const tensor_family *)a)->prefix, ((const tensor_family *)b)->prefix);
+}
+
+tensor_names *names_read(const checkpoint *c, const char *prefix)
+{
+    tensor_names *n = memory_new(1, sizeof *n);
+    for (size_t i = 0; i < c->count; i++) {
+        const char *name = c->items[i].name, *rest;
+        size_t given = prefix ? strlen(prefix) : 0, length = given && strncmp(name, prefix, given) == 0 ? given : find_prefix(name);
+        int64_t layer = length ? number_at(name + length, &rest) : -1;
+        if (layer < 0)
+            continue;
+        tensor_family *f = find_family(n, name, length);
+        f->layers = layer >= f->layers ? layer + 1 : f->layers;
+        f->bytes += tensor_bytes(&c->items[i].tensor);
+    }
+    if (n->count)
+        qsort(n->families, n->count, sizeof *n->families, by_prefix);
+    for (size_t i = 0; i < n->count; i++) {
+        const tensor_family *f = &n->families[i];
+        if (prefix ? strcmp(f->prefix, prefix) == 0 : !n->main || f->bytes > n->main->bytes)
+            n->main = f;
+    }
+    return n;
+}
+
+void names_free(tensor_names *n)
+{
+    if (!n)
+        return;
+    for (size_t i = 0; i < n->count; i++)
+        free(n->families[i].prefix);
+    free(n->families);
+    free(n);
+}
+
+const tensor_family *names_main(const tensor_names *n)
+{
+    return n->main;
+}
+
+const tensor_family *names_layer(const tensor_names *n, const char *name, int64_t *layer, const char **rest)
+{
+    for (size_t i = 0; i < n->count; i++) {
+        size_t length = strlen(n->families[i].prefix);
+        if (strncmp(name, n->families[i].prefix, length) == 0 && (*layer = number_at(name + length, rest)) >= 0)
+            return &n->families[i];
+    }
+    return NULL;
+}
+
+size_t names_families(const tensor_names *n, const tensor_family **families)
+{
+    *families = n->families;
+    return n->count;
+}
+
+size_t names_stem_of(const char *prefix)
+{
+    size_t end = strlen(prefix);
+    if (end)
+        end--;
+    while (end && prefix[end - 1] != '.')
+        end--;
+    return end;
+}
+
+const char *names_stem(const tensor_names *n, size_t *length)
+{
+    const char *prefix = n->main ? n->main->prefix : "";
+    *length = names_stem_of(prefix);
+    return prefix;
+}
+
+static bool ends_with_any(const char *name, const char *const *ends, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (text_ends_with(name, ends[i]))
+            return true;
+    return false;
+}
+
+bool names_is_head(const char *name)
+{
+    return ends_with_any(name, heads, COUNT(heads));
+}
+
+bool names_is_vocabulary(const char *name)
+{
+    return names_is_head(name) || ends_with_any(name, embeddings, COUNT(embeddings));
+}
+
+static const checkpoint_item *find_ending(const checkpoint *c, const char *const *ends, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        for (size_t i = 0; i < c->count; i++)
+            if (text_ends_with(c->items[i].name, ends[k]))
+                return &c->items[i];
+    return NULL;
+}
+
+const checkpoint_item *names_embedding(const checkpoint *c)
+{
+    return find_ending(c, embeddings, COUNT(embeddings));
+}
+
+const checkpoint_item *names_head(const checkpoint *c)
+{
+    return find_ending(c, heads, COUNT(heads));
+}
