@@ -9,19 +9,20 @@ static void must(int status, const char *what)
         fail_msg("%s: %s", what, world_error.text);
 }
 
-/* Bounds near the default of what is not searched unless it is asked for; an eps of 0 would divide by the norm of a tensor of zeros. */
+/* Bounds near the default of what is not searched unless it is asked for. */
 static void put_bounds(string *s, const method *m)
 {
     string_puts(s, "    bounds: {");
     for (size_t i = 0; i < m->n_parameters; i++) {
         const method_parameter *p = &m->parameters[i];
-        double low = p->standard > 0 ? p->standard / 2 : p->standard - 0.05, high = p->standard > 0 ? p->standard * 1.5 : p->standard + 0.05;
+        double reach = 0.05 * fmax(1, fabs(p->standard));
         if (p->is_bool)
             string_print(s, "%s%s: {}", i ? ", " : "", p->name);
         else if (p->search_low < p->search_high)
             string_print(s, "%s%s: {low: %.17g, high: %.17g}", i ? ", " : "", p->name, p->search_low, p->search_high);
         else
-            string_print(s, "%s%s: {low: %.17g, high: %.17g, start: %.17g}", i ? ", " : "", p->name, fmax(p->low, low), fmin(p->high, high), p->standard);
+            string_print(s, "%s%s: {low: %.17g, high: %.17g, start: %.17g}", i ? ", " : "", p->name, fmax(p->low, p->standard - reach), fmin(p->high, p->standard + reach),
+                         p->standard);
     }
     string_puts(s, "}\n");
 }
