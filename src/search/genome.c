@@ -60,9 +60,9 @@ static int set_switch(dimension *d, const struct genome_bound *b, error *err)
 {
     d->binary = true;
     d->high = 1;
-    d->start = isnan(b->start) ? 0.5 : b->start;
+    d->start = !b || isnan(b->start) ? 0.5 : b->start;
     d->spread = 0.5;
-    if (!isnan(b->low) || !isnan(b->high) || !isnan(b->spread) || !(d->start >= 0 && d->start <= 1))
+    if (b && (!isnan(b->low) || !isnan(b->high) || !isnan(b->spread) || !(d->start >= 0 && d->start <= 1)))
         return fail(err, ERROR_FORMAT, "'%s' is a switch: of its bounds only a start has a meaning, its probability of being true, from 0 to 1", b->parameter);
     return 0;
 }

@@ -46,13 +46,11 @@ static int read_path(const yaml_value *v, const char **path, error *err)
 {
     *path = NULL;
     if (v && v->kind == YAML_MAP)
-        return yaml_fail(err, v, "a model with a revision, an architecture or a LoRA of its own is not supported: give its folder");
+        return yaml_fail(err, v, "a model with a revision, an architecture or a LoRA of its own as a map is not supported: give its folder, or BASE+ADAPTER");
     if (yaml_text(v, path, err) != 0)
         return -1;
     if (*path && !(*path)[0])
         return yaml_fail(err, v, "a model's path is empty");
-    if (*path && strchr(*path, '+'))
-        return yaml_fail(err, v, "'%s' names a LoRA behind the '+', which is not supported here: merge it into its model first", *path);
     return 0;
 }
 

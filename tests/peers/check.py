@@ -144,4 +144,25 @@ for model in ("ja", "math-b"):
 run("merge", f"{work}/r.yml", f"{work}/merged.gguf", "--dtype", "float32", "--quiet")
 same = llama_answers(f"{work}/merged.gguf", questions)
 check("a merge into a GGUF file in llama.cpp: greedy answers", same >= 19, f"{same} of 20")
+# A mergekit-evolve file: the recipe of what its study has found says, tensor by tensor, what mergekit's genome says of the same numbers.
+from mergekit.evo.genome import ModelGenome, ModelGenomeDefinition
+filters, layers = ["self_attn", "down_proj"], 8
+for smooth in (False, True):
+    genome = {"models": [a, c], "merge_method": "ties", "base_model": base, "layer_granularity": 2, "filters": filters, "smooth": smooth}
+    yaml.safe_dump({"genome": genome, "tasks": ["mini-math-ja"], "limit": 2, "max_fevals": 4, "force_population_size": 4, "baselines": "none"}, open(f"{work}/evolve.yml", "w"))
+    run("evolve", f"{work}/evolve.yml", "-o", f"{work}/evolved-{smooth}", "--quiet")
+    recipe = yaml.safe_load(open(f"{work}/evolved-{smooth}/recipe.yml"))
+    numbers = torch.zeros(layers // 2, 2, len(filters) + 1, 2, dtype=torch.float64)
+    for m, model in enumerate(recipe["models"]):
+        for p, parameter in enumerate(("weight", "density")):
+            for entry in model["parameters"][parameter]:
+                if entry.get("filter") in filters + [None]:
+                    values = torch.tensor(entry["value"], dtype=torch.float64)
+                    numbers[:, m, (filters + [None]).index(entry.get("filter")), p] = values if smooth else values[::2]
+    wanted = ModelGenome(ModelGenomeDefinition.model_validate(genome)).genotype_merge_config(numbers)
+    for config, folder in ((MergeConfiguration.model_validate({**recipe, "dtype": "bfloat16"}), "ours"), (wanted, "theirs")):
+        run_merge(config, f"{work}/genome-{folder}", MergeOptions(write_model_card=False, quiet=True))
+    x, y = all_tensors(f"{work}/genome-ours"), all_tensors(f"{work}/genome-theirs")
+    same = sum(torch.equal(x[k], y[k]) for k in y)
+    check(f"a genome of mergekit-evolve{', smooth,' if smooth else ''} as our recipe, both in mergekit", x.keys() == y.keys() and same == len(y), f"{same} of {len(y)} tensors equal")
 sys.exit(1 if failed else 0)
