@@ -366,11 +366,16 @@ void sparse_combine(sparse *p, merge_job *j)
     plan(p, j, pass);
 }
 
+void sparse_unscaled(const sparse *p, const merge_job *j, const merge_strip *s, int model, double *out)
+{
+    strip_subtract(j->rounding, source(s, model), source(s, j->base), s->n, out);
+    sparsify(j, &p->model[model], s->begin, s->n, out);
+}
+
 void sparse_vector(const sparse *p, const merge_job *j, const merge_strip *s, int model, double *out)
 {
     const sparse_model *m = &p->model[model];
-    strip_subtract(j->rounding, source(s, model), source(s, j->base), s->n, out);
-    sparsify(j, m, s->begin, s->n, out);
+    sparse_unscaled(p, j, s, model, out);
     if (m->scale != 1) {
         strip_scale(m->work, out, m->scale, s->n);
         strip_round(j->rounding, out, s->n);
