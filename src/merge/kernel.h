@@ -77,6 +77,7 @@ struct merge_job {
     int pass;
     enum walk walk;
     bool in_order;
+    int every;                    /* the next reduction is only handed each so many-th strip: a sample. 0: all */
     int n_sums;
     bool keep_sums;               /* the next reduction goes on with the sums of the last, which it would else find zeroed */
     double *sums;                 /* [rows or columns][n_sums] of the last reduction that asked for them; owned */

@@ -28,7 +28,7 @@ static int begin(merge_job *j, error *err)
         j->rows = j->tensor->count / j->columns;
     }
     for (int q = 0; q < 3; q++)
-        select_begin(&p->quartile[q], SELECT_RANK, (int64_t)((q + 1) * 0.25 * (double)(j->tensor->count - 1)) + 1);
+        select_begin(&p->quartile[q], SELECT_RANK, (int64_t)((q + 1) * 0.25 * (double)(j->tensor->count - 1)) + 1, j->tensor->count);
     j->by_row = true;
     j->walk = WALK_ROWS;
     j->n_sums = 1;

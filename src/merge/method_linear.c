@@ -1,5 +1,6 @@
 /* linear: out = sum w_i x_i / sum w_i (Wortsman et al., "Model soups", 2022). */
 #include <math.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "merge/strip.h"
@@ -30,17 +31,26 @@ static int begin(merge_job *j, error *err)
     return 0;
 }
 
-CPU_CLONES static void weigh(const struct linear *p, const merge_strip *s, int n_models, double *out)
+CPU_CLONES static void add_weighed(const double *restrict x, double weight, int n, double *restrict out)
 {
-    for (int k = 0; k < s->n; k++)
-        out[k] = 0;
-    for (int i = 0; i < n_models; i++) {
-        const double *x = s->x + i * s->stride, w = p->weight[i];
-        for (int k = 0; k < s->n; k++)
-            out[k] += w * x[k];
-    }
-    for (int k = 0; k < s->n; k++)
-        out[k] /= p->divisor;
+    for (int k = 0; k < n; k++)
+        out[k] += weight * x[k];
+}
+
+CPU_CLONES static void add_two(const double *restrict x, double wx, const double *restrict y, double wy, int n, double *restrict out)
+{
+    for (int k = 0; k < n; k++)
+        out[k] += wx * x[k] + wy * y[k];
+}
+
+static void weigh(const struct linear *p, const merge_strip *s, int n_models, double *out)
+{
+    int i = 0;
+    memset(out, 0, (size_t)s->n * sizeof *out);
+    for (; i + 1 < n_models; i += 2)
+        add_two(s->x + i * s->stride, p->weight[i] / p->divisor, s->x + (i + 1) * s->stride, p->weight[i + 1] / p->divisor, s->n, out);
+    if (i < n_models)
+        add_weighed(s->x + i * s->stride, p->weight[i] / p->divisor, s->n, out);
 }
 
 /* mergekit adds with one rounding: addcmul in f32 is an fma. */

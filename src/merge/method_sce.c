@@ -29,7 +29,7 @@ static int begin(merge_job *j, error *err)
     if (kernel_parameter(j, -1, "select_topk", &p->share, err) != 0)
         return -1;
     p->nothing = p->share <= 0;
-    select_begin(&p->select, SELECT_LARGE, 1);
+    select_begin(&p->select, SELECT_LARGE, 1, 0);
     j->pass = p->share > 0 && p->share < 1 ? SELECT : SQUARES;
     j->piece_bytes = j->pass == SELECT ? sizeof(select_piece) : 0;
     j->n_sums = n;
@@ -154,8 +154,8 @@ static int combine(merge_job *j, error *err)
         return 0;
     }
     if (j->pass == SELECT && !p->started) {
-        p->select.wanted = (uint64_t)(kernel_total(j, 0) * p->share);
-        p->nothing = p->select.wanted == 0;
+        p->select.k = (int64_t)(kernel_total(j, 0) * p->share);
+        p->nothing = p->select.k == 0;
         p->started = true;
     }
     if (j->pass == TIES && cut_ties(j, err) != 0)

@@ -5,6 +5,7 @@
  *     otherwise: D = sum P_i;  s = sum w_i, 1 if nearly 0
  *     normalize: D = D / s;  out = b + lambda D */
 #include <math.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "merge/sparse.h"
@@ -64,15 +65,11 @@ static int combine(merge_job *j, error *err)
     return 0;
 }
 
-/* In f64 throughout; in compat mode a sum over models is in f32. */
-CPU_CLONES static void add(const double *restrict term, bool narrow, int n, double *restrict sum)
+/* mergekit's sums over models are in f32. */
+CPU_CLONES static void add(const double *restrict term, int n, double *restrict sum)
 {
-    if (narrow)
-        for (int k = 0; k < n; k++)
-            sum[k] = (float)(sum[k] + term[k]);
-    else
-        for (int k = 0; k < n; k++)
-            sum[k] += term[k];
+    for (int k = 0; k < n; k++)
+        sum[k] = (float)(sum[k] + term[k]);
 }
 
 /* Adds where the sign of the term is that of `majority` (not negative: plus); 0 has no sign. */
@@ -102,24 +99,22 @@ CPU_CLONES static void divide(double *x, const double *by, int n)
 static void agree(const merge_job *j, const merge_strip *s, const double *majority, double *weights, double *out)
 {
     const struct task *p = j->state;
-    enum rounding sums = j->rounding ? ROUND_F32 : ROUND_NONE;
     for (int i = 0; i < j->n_models; i++) {
         const double *term = s->scratch + i * s->stride;
         if (i == j->base)
             continue;
         add_agreeing(term, majority, s->n, out);
-        strip_round(sums, out, s->n);
+        strip_round(ROUND_F32, out, s->n);
         if (p->normalize)
             weigh_agreeing(term, majority, p->weight[i], s->n, weights);
-        strip_round(sums, weights, s->n);
+        strip_round(ROUND_F32, weights, s->n);
     }
     strip_round(j->rounding, weights, s->n);
 }
 
-static void apply(const merge_job *j, const merge_strip *s, double *out)
+static void apply_compat(const merge_job *j, const merge_strip *s, double *out)
 {
     const struct task *p = j->state;
-    bool narrow = j->rounding != ROUND_NONE;
     double *majority = s->scratch + j->n_models * s->stride, *weights = majority + s->stride;
     for (int k = 0; k < s->n; k++)
         out[k] = majority[k] = weights[k] = 0;
@@ -129,7 +124,7 @@ static void apply(const merge_job *j, const merge_strip *s, double *out)
             continue;
         sparse_vector(&p->sparse, j, s, i, term);
         strip_scale(j->rounding, term, p->weight[i], s->n);
-        add(term, narrow, s->n, p->consensus ? majority : out);
+        add(term, s->n, p->consensus ? majority : out);
     }
     if (p->consensus) {
         strip_round(j->rounding, majority, s->n);
@@ -143,9 +138,61 @@ static void apply(const merge_job *j, const merge_strip *s, double *out)
             out[k] /= p->divisor;
     strip_round(j->rounding, out, s->n);
     if (p->lambda != 1)
-        strip_scale(j->rounding, out, narrow ? (float)p->lambda : p->lambda, s->n);
-    add(s->x + j->base * s->stride, narrow, s->n, out);
+        strip_scale(j->rounding, out, (float)p->lambda, s->n);
+    add(s->x + j->base * s->stride, s->n, out);
     strip_round(j->rounding, out, s->n);
+}
+
+/* ---- exact mode: the same with as few loops as there can be ---- */
+
+CPU_CLONES static void scale_and_add(double *restrict term, double factor, int n, double *restrict sum)
+{
+    for (int k = 0; k < n; k++) {
+        term[k] *= factor;
+        sum[k] += term[k];
+    }
+}
+
+CPU_CLONES static void agree_once(const double *restrict term, const double *restrict majority, double weight, int n, double *restrict sum, double *restrict weights)
+{
+    for (int k = 0; k < n; k++) {
+        double with = majority[k] >= 0 ? term[k] : -term[k];
+        sum[k] += with > 0 ? term[k] : 0;
+        weights[k] += with > 0 ? weight : 0;
+    }
+}
+
+CPU_CLONES static void add_base(const double *restrict base, double factor, int n, double *restrict out)
+{
+    for (int k = 0; k < n; k++)
+        out[k] = base[k] + factor * out[k];
+}
+
+static void apply_exact(const merge_job *j, const merge_strip *s, double *out)
+{
+    const struct task *p = j->state;
+    double *majority = s->scratch + j->n_models * s->stride, *weights = majority + s->stride;
+    memset(majority, 0, (size_t)s->n * sizeof *majority);
+    memset(weights, 0, (size_t)s->n * sizeof *weights);
+    memset(out, 0, (size_t)s->n * sizeof *out);
+    for (int i = 0; i < j->n_models; i++) {
+        double *term = s->scratch + i * s->stride;
+        if (i == j->base)
+            continue;
+        sparse_unscaled(&p->sparse, j, s, i, term);
+        scale_and_add(term, p->sparse.model[i].scale * p->weight[i], s->n, p->consensus ? majority : out);
+    }
+    for (int i = 0; i < j->n_models && p->consensus; i++)
+        if (i != j->base)
+            agree_once(s->scratch + i * s->stride, majority, p->weight[i], s->n, out, weights);
+    if (p->normalize && p->consensus)
+        divide(out, weights, s->n);
+    add_base(s->x + j->base * s->stride, p->normalize && !p->consensus ? p->lambda / p->divisor : p->lambda, s->n, out);
+}
+
+static void apply(const merge_job *j, const merge_strip *s, double *out)
+{
+    (j->rounding ? apply_compat : apply_exact)(j, s, out);
 }
 
 static int begin_task_arithmetic(merge_job *j, error *err)

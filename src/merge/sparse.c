@@ -43,7 +43,7 @@ static uint64_t *mask_of(const merge_job *j, const sparse_model *m)
 /* What the next pass is, `after` one that is complete. */
 static void plan(const sparse *p, merge_job *j, enum pass after)
 {
-    bool stage[3] = {false}, mask = false, rows = false, stream = j->recipe->mask == MERGE_MASK_MT19937;
+    bool stage[4] = {false}, mask = false, rows = false, stream = j->recipe->mask == MERGE_MASK_MT19937;
     for (int i = 0; i < j->n_models; i++) {
         const sparse_model *m = &p->model[i];
         select_state *some[2];
@@ -52,11 +52,12 @@ static void plan(const sparse *p, merge_job *j, enum pass after)
         mask |= is_sparse(m) && (p->l1 || m->kept == KEPT_PRUNED || (is_drawn(m) && stream));
         rows |= m->kept == KEPT_PRUNED;
     }
-    j->pass = stage[SELECT_COUNT] ? SELECT : stage[SELECT_TIES] ? TIES : mask && after != MASK ? MASK : APPLY;
+    j->pass = stage[SELECT_SAMPLE] || stage[SELECT_COUNT] ? SELECT : stage[SELECT_TIES] ? TIES : mask && after != MASK ? MASK : APPLY;
     j->n_sums = j->pass == TIES || j->pass == MASK ? 2 * j->n_models : 0;
     j->piece_bytes = j->pass == SELECT ? 2 * (size_t)j->n_models * sizeof(select_piece) : 0;
     j->walk = j->pass == MASK && rows ? WALK_ROWS : WALK_STRIPS;
     j->in_order = j->pass == MASK && stream;
+    j->every = stage[SELECT_SAMPLE] ? SELECT_EVERY : 0;
 }
 
 size_t sparse_bytes(enum sparsifier kind, int n_models)
@@ -77,7 +78,7 @@ static int begin_magnitude(sparse_model *m, merge_job *j, select_state *memory)
     m->kept = m->density > 0 ? KEPT_LARGE : KEPT_NONE;
     if (m->kept == KEPT_LARGE) {
         m->large = memory;
-        select_begin(m->large, SELECT_LARGE, k > 1 ? k : 1);
+        select_begin(m->large, SELECT_LARGE, k > 1 ? k : 1, j->tensor->count);
     }
     return 0;
 }
@@ -94,11 +95,11 @@ static int begin_outliers(sparse_model *m, merge_job *j, int i, select_state *me
     m->kept = to > below ? KEPT_MIDDLE : KEPT_NONE;
     if (m->kept == KEPT_MIDDLE && to < n) {
         m->large = memory;
-        select_begin(m->large, SELECT_SMALL, to);
+        select_begin(m->large, SELECT_SMALL, to, n);
     }
     if (m->kept == KEPT_MIDDLE && below > 0) {
         m->small = memory + 1;
-        select_begin(m->small, SELECT_SMALL, below);
+        select_begin(m->small, SELECT_SMALL, below, n);
     }
     return 0;
 }
@@ -276,7 +277,7 @@ static void reduce_select(const merge_job *j, const sparse_model *m, const merge
 {
     select_state *some[2];
     for (int k = selects(m, some) - 1; k >= 0; k--)
-        if (j->pass == SELECT && some[k]->stage == SELECT_COUNT)
+        if (j->pass == SELECT && some[k]->stage <= SELECT_COUNT)
             select_count(some[k], s->n, d, (select_piece *)s->piece + 2 * i + k);
         else if (j->pass == TIES && some[k]->stage == SELECT_TIES)
             sums[2 * i + k] += select_ties(some[k], s->n, d);
@@ -310,7 +311,7 @@ void sparse_flush(const sparse *p, const merge_job *j, const void *piece)
     for (int i = 0; i < j->n_models; i++) {
         select_state *some[2];
         for (int k = selects(&p->model[i], some) - 1; k >= 0; k--)
-            if (some[k]->stage == SELECT_COUNT)
+            if (some[k]->stage <= SELECT_COUNT)
                 select_flush(some[k], (const select_piece *)piece + 2 * i + k);
     }
 }
@@ -355,7 +356,7 @@ void sparse_combine(sparse *p, merge_job *j)
         sparse_model *m = &p->model[i];
         select_state *some[2];
         for (int k = selects(m, some) - 1; k >= 0; k--)
-            if (pass == SELECT && some[k]->stage == SELECT_COUNT)
+            if (pass == SELECT && some[k]->stage <= SELECT_COUNT)
                 select_next(some[k]);
             else if (pass == TIES && some[k]->stage == SELECT_TIES)
                 cut_ties(j, some[k], i, 2 * i + k);
@@ -365,11 +366,16 @@ void sparse_combine(sparse *p, merge_job *j)
     plan(p, j, pass);
 }
 
+void sparse_unscaled(const sparse *p, const merge_job *j, const merge_strip *s, int model, double *out)
+{
+    strip_subtract(j->rounding, source(s, model), source(s, j->base), s->n, out);
+    sparsify(j, &p->model[model], s->begin, s->n, out);
+}
+
 void sparse_vector(const sparse *p, const merge_job *j, const merge_strip *s, int model, double *out)
 {
     const sparse_model *m = &p->model[model];
-    strip_subtract(j->rounding, source(s, model), source(s, j->base), s->n, out);
-    sparsify(j, m, s->begin, s->n, out);
+    sparse_unscaled(p, j, s, model, out);
     if (m->scale != 1) {
         strip_scale(m->work, out, m->scale, s->n);
         strip_round(j->rounding, out, s->n);

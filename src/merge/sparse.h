@@ -43,4 +43,7 @@ void sparse_flush(const sparse *p, const merge_job *j, const void *piece);
 void sparse_combine(sparse *p, merge_job *j);
 void sparse_vector(const sparse *p, const merge_job *j, const merge_strip *s, int model, double *out);
 
+/* The same in exact mode, but for the factor that rescales it. */
+void sparse_unscaled(const sparse *p, const merge_job *j, const merge_strip *s, int model, double *out);
+
 #endif

@@ -257,6 +257,8 @@ static void reduce_rows(struct round *round, const struct piece *piece, merge_st
         for (int64_t at = 0; at < columns; at += longest) {
             s->begin = s->row * columns + at;
             s->n = (int)(columns - at < longest ? columns - at : longest);
+            if (j->every && s->begin / STRIP % j->every != 0)
+                continue;
             load_sources(round, piece->job, s);
             round->kernel->reduce(j, s, j->sums ? j->sums + s->row * j->n_sums : NULL);
         }
@@ -342,7 +344,7 @@ static int check_round(struct round *round, error *err)
         for (int k = 0; k <= j->n_models; k++)
             if (round->checks[i].first[k] < INT64_MAX)
                 return fail_not_finite(j, round->checks[i].first, err);
-        round->checks[i].done = true;
+        round->checks[i].done = !round->reducing || j->every == 0;
     }
     return 0;
 }

@@ -29,21 +29,24 @@ static void sorted(double *x, int64_t n, int64_t k, enum select_order which, enu
 
 static void find_threshold(select_state *s, const double *x, int64_t n, int strip)
 {
-    for (int passes = 0; s->stage == SELECT_COUNT; passes++) {
+    for (int passes = 0; s->stage <= SELECT_COUNT; passes++) {
         select_piece *piece = memory_new(1, sizeof *piece);
         for (int64_t at = 0; at < n; at += strip)
-            select_count(s, (int)(n - at < strip ? n - at : strip), x + at, piece);
+            if (s->stage == SELECT_COUNT || at / strip % 3 == 0)
+                select_count(s, (int)(n - at < strip ? n - at : strip), x + at, piece);
         select_flush(s, piece);
         select_next(s);
         free(piece);
-        assert_true(passes < 6);
+        assert_true(passes < 10);
     }
 }
 
 static void selected(double *x, int64_t n, int64_t k, enum select_order which, enum select_fate fate, int strip)
 {
     select_state *s = memory_new(1, sizeof *s);
-    select_begin(s, which, k);
+    select_begin(s, which, k, n);
+    if (strip % 2)   /* such small ones are not sampled by themselves */
+        s->stage = SELECT_SAMPLE;
     find_threshold(s, x, n, strip);
     if (s->stage == SELECT_TIES) {
         int64_t wanted = (int64_t)s->wanted;
@@ -65,7 +68,7 @@ static void selected(double *x, int64_t n, int64_t k, enum select_order which, e
 static double ranked(const double *x, int64_t n, int64_t k, int strip)
 {
     select_state *s = memory_new(1, sizeof *s);
-    select_begin(s, SELECT_RANK, k);
+    select_begin(s, SELECT_RANK, k, n);
     find_threshold(s, x, n, strip);
     double value = select_value(s);
     free(s);
