@@ -309,6 +309,18 @@ static block new_block(const output *o, error *err)
     return b;
 }
 
+/* What is written is not read again. */
+static int leave_tensor(const tensor *t, error *err)
+{
+    if (!t->owner)
+        return 0;
+    if (t->data && buffer_is_mapped(t->owner)) {
+        size_t begin = (size_t)((const char *)t->data - (const char *)buffer_bytes(t->owner));
+        buffer_release_pages(t->owner, begin, begin + tensor_bytes(t));
+    }
+    return buffer_check(t->owner, err);
+}
+
 static int write_tensor(const writing *w, int fd, const output *o, error *err)
 {
     static const char zeros[GGUF_ALIGNMENT];
@@ -319,7 +331,7 @@ static int write_tensor(const writing *w, int fd, const output *o, error *err)
         status = write_rows(w, fd, o, &b, first, all - first < b.rows ? all - first : b.rows, err);
     if (status == 0 && file_write_all(fd, zeros, padding(o->bytes)) != 0)
         status = fail_errno(err, "%s: writing '%s'", w->out, o->name);
-    if (o->tensor->owner && buffer_check(o->tensor->owner, err) != 0)
+    if (leave_tensor(o->tensor, err) != 0)
         status = -1;
     free(b.row);
     free(b.out);
