@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/progress.h"
 #include "cmd/gguf_output.h"
 #include "cmd/options.h"
 #include "study/run.h"
@@ -27,6 +28,7 @@ static checkpoint *open_source(const export_command *c, bool lazy, error *err)
 static int export_gguf(const export_command *c, error *err)
 {
     checkpoint *opened = open_source(c, true, err);
+    progress_catch_interrupts();
     int status = opened ? gguf_write(opened, c->out, &(gguf_options){.type = c->type, .replace = c->force}, err) : -1;
     checkpoint_free(opened);
     return status;

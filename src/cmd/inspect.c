@@ -16,6 +16,7 @@
 #include "study/source.h"
 #include "study/terminal.h"
 #include "tensor/checkpoint.h"
+#include "tensor/gguf.h"
 #include "text/tokenizer.h"
 
 static void print_config(const checkpoint *c)
@@ -233,9 +234,38 @@ static int try_recipe(const char *file, const common_options *common, threads *p
     return status;
 }
 
+/* ---- GGUF files: what their tensors are stored as; the list below tells what they are read as */
+
+static void print_types(const gguf *g)
+{
+    size_t counts[64] = {0}, shown = 0;
+    for (size_t i = 0; i < g->n_tensors; i++)
+        counts[g->tensors[i].type->id % 64]++;
+    for (uint32_t id = 0; id < 64; id++)
+        if (counts[id])
+            printf("%s %zu %s", shown++ ? "," : "", counts[id], quant_find(id)->name);
+}
+
+static int inspect_gguf(const char *name, bool json, bool all, error *err)
+{
+    checkpoint *c = checkpoint_open_lazy(name, err);
+    gguf *g = c ? gguf_parse(c->buffers[0], name, err) : NULL;
+    if (g && !json) {
+        printf("GGUF file:");
+        print_types(g);
+        putchar('\n');
+    }
+    int status = g ? inspect_model(name, c, json, all, err) : -1;
+    gguf_free(g);
+    checkpoint_free(c);
+    return status;
+}
+
 static int inspect_source(const char *name, threads *pool, bool json, bool all, error *err)
 {
     source s = {0};
+    if (gguf_is(name))
+        return inspect_gguf(name, json, all, err);
     if (source_open(name, pool, &s, err) != 0)
         return -1;
     int status = s.path ? inspect_path(name, &s, json, err) : inspect_model(name, s.models[0], json, all, err);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
 #include "cmd/gguf_output.h"
@@ -23,7 +24,26 @@ typedef struct merge_command {
     double began;
 } merge_command;
 
+/* Of an output that is no folder; merging into one looks for itself. */
+static int check_source(const merge_command *c, const char *model, error *err)
+{
+    if (model && file_same(model, c->told))
+        return fail(err, ERROR_USAGE, "%s is one of the sources: write the merge elsewhere", c->told);
+    return 0;
+}
+
 /* ---- recipes */
+
+static int check_models(const merge_command *c, const recipe *r, error *err)
+{
+    int status = 0;
+    for (size_t i = 0; i < r->n_models && status == 0; i++) {
+        char *folder = recipe_model_folder(r, (int)i);
+        status = check_source(c, folder, err);
+        free(folder);
+    }
+    return status;
+}
 
 static int merge_recipe(const merge_command *c, const yaml_value *root, error *err)
 {
@@ -40,7 +60,9 @@ static int merge_recipe(const merge_command *c, const yaml_value *root, error *e
         r->out_dtype = c->dtype;
     const merge_output output = {.path = c->out, .replace = c->force, .resume = c->resume, .shard_bytes = c->shard_bytes};
     progress_catch_interrupts();
-    int status = merge_to_folder(r, &output, &(merge_options){.pool = c->pool, .memory = c->memory}, err);
+    int status = check_models(c, r, err);
+    if (status == 0)
+        status = merge_to_folder(r, &output, &(merge_options){.pool = c->pool, .memory = c->memory}, err);
     double seconds = progress_seconds() - c->began;
     if (status == 0 && c->json)
         printf("{\"method\": \"%s\", \"models\": %zu, \"seconds\": %.3f}\n", r->method, r->n_models, seconds);
@@ -87,6 +109,8 @@ static int merge_path(const merge_command *c, layer_path *p, int dtype, error *e
         return -1;
     }
     status = source_open_path(p, c->pool, &s, err);
+    for (size_t i = 0; i < s.n_models && status == 0; i++)
+        status = check_source(c, s.models[i]->folder, err);
     if (status == 0)
         status = fold_sources(c, s.models, s.path, c->dtype >= 0 ? c->dtype : dtype, err);
     source_close(&s);
@@ -101,7 +125,8 @@ static int merge_file(const merge_command *c, error *err)
     if (!root)
         return -1;
     int status = -1, dtype = -1;
-    if (passthrough_or_path(root)) {
+    /* mergekit's passthrough is a recipe like the others, unless it stacks what is no folder: a recipe's merge, a study's trial. */
+    if (path_is_yaml(root) || passthrough_of_made(root)) {
         layer_path *p = passthrough_or_path_read(root, c->file, &dtype, err);
         status = p ? merge_path(c, p, dtype, err) : -1;
     } else {

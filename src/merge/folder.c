@@ -80,7 +80,7 @@ int merge_check_out(const char *const *sources, size_t n, const char *out, bool 
     if (file_exists(out) && !replace)
         return fail(err, ERROR_USAGE, "%s exists already; give another name or --force", out);
     for (size_t i = 0; i < n; i++)
-        if (file_same(sources[i], out))
+        if (checkpoint_reads(sources[i], out))
             return fail(err, ERROR_USAGE, "%s is one of the sources: write the merge elsewhere", out);
     return 0;
 }

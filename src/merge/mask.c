@@ -59,15 +59,26 @@ void mask_put(uint64_t *mask, int64_t begin, int n, const uint64_t *bits)
     }
 }
 
-CPU_CLONES void mask_apply(const uint64_t *mask, int64_t begin, int n, double *x)
+typedef uint64_t double_bits __attribute__((may_alias));
+
+CPU_CLONES static void keep_64(uint64_t bits, double_bits *x)
+{
+    for (int i = 0; i < 64; i++)
+        x[i] &= -(bits >> i & 1);
+}
+
+void mask_apply(const uint64_t *mask, int64_t begin, int n, double *x)
 {
     int shift = (int)(begin % 64);
     const uint64_t *from = mask + begin / 64;
     for (int at = 0; at < n; at += 64, from++) {
         int count = n - at < 64 ? n - at : 64;
         uint64_t bits = from[0] >> shift | (shift && shift + count > 64 ? from[1] << (64 - shift) : 0);
-        for (int i = 0; i < count; i++)
-            x[at + i] = bits >> i & 1 ? x[at + i] : 0;
+        if (count == 64)
+            keep_64(bits, (double_bits *)(x + at));
+        else
+            for (int i = 0; i < count; i++)
+                x[at + i] = bits >> i & 1 ? x[at + i] : 0;
     }
 }
 

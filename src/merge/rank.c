@@ -47,8 +47,10 @@ CPU_CLONES static double largest(int n, const double *x)
 
 CPU_CLONES static void choose_buckets(int n, const double *x, double scale, uint32_t *bucket)
 {
-    for (int i = 0; i < n; i++)
-        bucket[i] = (uint32_t)(int32_t)(fabs(x[i]) * scale);
+    for (int i = 0; i < n; i++) {
+        double place = fabs(x[i]) * scale;
+        bucket[i] = (uint32_t)(int32_t)(place < n - 1 ? place : n - 1);   /* also where it is not a number */
+    }
 }
 
 void rank_row(int n, const double *x, uint32_t *order, uint32_t *memory)

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* order [n]: the places of the elements from the smallest |x| to the largest, of equal ones the lowest place first. x is finite.
+/* order [n]: the places of the elements from the smallest |x| to the largest, of equal ones the lowest place first.
  * memory [2 * n] is working space. */
 void rank_row(int n, const double *x, uint32_t *order, uint32_t *memory);
 

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "merge/recipe_parts.h"
 #include "merge/tokens_view.h"
+#include "tensor/gguf.h"
 #include "tensor/names.h"
 #include "text/chat_template.h"
 
@@ -72,7 +73,7 @@ static bool has_file(const checkpoint *c, const char *name)
 
 static bool has_tokenizer(const checkpoint *c)
 {
-    return has_file(c, "tokenizer.json") || has_file(c, "tokenizer.model");
+    return has_file(c, "tokenizer.json") || has_file(c, "tokenizer.model") || (c->folder && gguf_is(c->folder));
 }
 
 static int read_rows(token_plan *p, size_t i, error *err)

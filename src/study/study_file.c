@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "tensor/checkpoint.h"
 
 #define MAX_TEXT ((size_t)4 << 20)
 
@@ -229,16 +230,11 @@ study_file *study_file_parse(const char *text, size_t n, const char *name, error
 /* As mergekit does: relative to the current folder where that exists, else to the study file. */
 static void locate(const study_file *f, char **path)
 {
-    if (!*path || (*path)[0] == '/' || file_exists(*path))
+    if (!*path)
         return;
-    char *folder = file_folder(f->path), *beside = file_join(folder, *path);
-    if (file_exists(beside)) {
-        free(*path);
-        *path = beside;
-        beside = NULL;
-    }
-    free(beside);
-    free(folder);
+    char *found = checkpoint_locate(*path, f->path);
+    free(*path);
+    *path = found;
 }
 
 study_file *study_file_read(const char *path, const char *const *task_paths, size_t n_paths, error *err)

@@ -98,14 +98,22 @@ static int by_module(const void *a, const void *b)
     return order ? order : (int)x->role - (int)y->role;
 }
 
-/* The base's tensor of this name. Where the adapter was trained with a head on top, its names have the body's before them. */
+/* The base's tensor of this name. An adapter has the names of modules as they were while it was trained; a file may have them without the body
+ * that the head stands on, and models that see as they were called before transformers moved their text model. */
 static tensor *find_base(const adapter *a, const char *name)
 {
-    static const char *const bodies[] = {"model.", "transformer."};
-    const tensor *t = checkpoint_find(a->base, name);
-    for (size_t i = 0; !t && i < sizeof bodies / sizeof *bodies; i++)
-        if (strncmp(name, bodies[i], strlen(bodies[i])) == 0)
-            t = checkpoint_find(a->base, name + strlen(bodies[i]));
+    static const struct { const char *module, *file; } spellings[] = {
+        {"", ""}, {"model.", ""}, {"transformer.", ""}, {"model.language_model.", "language_model.model."}, {"model.language_model.", "model."},
+        {"model.vision_tower.", "vision_tower.vision_model."}, {"lm_head.", "language_model.lm_head."}};
+    const tensor *t = NULL;
+    for (size_t i = 0; !t && i < sizeof spellings / sizeof *spellings; i++) {
+        size_t n = strlen(spellings[i].module);
+        if (strncmp(name, spellings[i].module, n) != 0)
+            continue;
+        char *other = memory_print("%s%s", spellings[i].file, name + n);
+        t = checkpoint_find(a->base, other);
+        free(other);
+    }
     return (tensor *)t;
 }
 
@@ -136,11 +144,11 @@ static int replace(const adapter *a, const part *p, tensor *t, error *err)
 }
 
 /* A head of its own for a base whose head is its embeddings: they are tied no more. */
-static int add_head(const adapter *a, const part *p, const tensor *embeddings, error *err)
+static int add_head(const adapter *a, const part *p, tensor embeddings, error *err)
 {
     checkpoint *c = a->base;
     c->items = memory_grow(c->items, c->count + 1, sizeof *c->items);
-    c->items[c->count++] = (checkpoint_item){memory_text(p->module), *embeddings};
+    c->items[c->count++] = (checkpoint_item){memory_text(p->module), embeddings};
     if (c->config)
         json_object_set_new(c->config, "tie_word_embeddings", json_false());
     return checkpoint_sort(c, err) == 0 ? replace(a, p, find_base(a, p->module), err) : -1;
@@ -162,7 +170,7 @@ static int apply_replacement(const adapter *a, const part *p, error *err)
         return replace(a, p, t, err);
     const tensor *embeddings = strcmp(p->module, "lm_head.weight") == 0 ? find_embeddings(a) : NULL;
     if (embeddings)
-        return add_head(a, p, embeddings, err);
+        return add_head(a, p, *embeddings, err);
     return fail(err, ERROR_UNSUPPORTED, "%s: '%s' is no part of a LoRA adapter that is known here, and the base has no tensor '%s'", a->path, p->item->name,
                 p->module);
 }
@@ -215,14 +223,24 @@ static int check_magnitude(const adapter *a, const part *p, const part *any, con
     return check_shape(a, p, t->shape, 1, "its weight", err);
 }
 
+/* Of the modules of a model some may stand transposed (GPT-2's Conv1D) and some not (its heads): where the shapes fit one way only they decide. */
+static bool stands_transposed(const adapter *a, const part *left, const part *right, const tensor *t)
+{
+    const int64_t out = left->item->tensor.shape[0], in = right->item->tensor.shape[1];
+    bool only_plain = t->shape[0] == out && t->shape[1] == in && out != in;
+    return right->role == EMBEDDING_A || (a->config.fan_in_fan_out && !only_plain);
+}
+
 static int apply_factors(const adapter *a, const part *const *of, const part *any, error *err)
 {
-    bool embedding = of[EMBEDDING_A] != NULL, transposed = embedding || a->config.fan_in_fan_out;
+    bool embedding = of[EMBEDDING_A] != NULL, transposed = false;
     const part *left = of[embedding ? EMBEDDING_B : FACTOR_B], *right = of[embedding ? EMBEDDING_A : FACTOR_A];
     char *name = memory_print("%s.weight", any->module);
     tensor *t = find_base(a, name);
-    lora w = {.transposed = transposed};
+    lora w = {0};
     int status = -1;
+    if (t && left && right)
+        transposed = stands_transposed(a, left, right, t);
     if (!left || !right || (embedding && of[FACTOR_A]))
         fail(err, ERROR_FORMAT, "%s: '%s' should have one lora_A and one lora_B", a->path, any->module);
     else if (!t)
@@ -233,6 +251,7 @@ static int apply_factors(const adapter *a, const part *const *of, const part *an
     free(name);
     if (status != 0)
         return -1;
+    w.transposed = transposed;
     w.base = *t;
     w.a = right->item->tensor;
     w.b = left->item->tensor;

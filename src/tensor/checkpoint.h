@@ -37,9 +37,9 @@ typedef struct checkpoint {
     size_t n_files;
 } checkpoint;
 
-/* A model folder, one .safetensors, PyTorch or .gguf file (see gguf_model.h), or BASE+ADAPTER. Without config.json beside a file of tensors,
- * config is NULL; a .gguf file holds its own. Tensors that have to be computed
- * stand in memory. checkpoint_open_lazy leaves those with a maker and no data: for merges, which take them tensor by tensor. */
+/* A model folder, one .safetensors, PyTorch or .gguf file (see gguf_model.h), or BASE+ADAPTER (see adapter.h). Without config.json beside a
+ * file of tensors, config is NULL; a .gguf file holds its own. Tensors that have to be computed stand in memory. checkpoint_open_lazy leaves
+ * those with a maker and no data: for merges, which take them tensor by tensor. */
 checkpoint *checkpoint_open(const char *path, error *err);
 checkpoint *checkpoint_open_lazy(const char *path, error *err);
 
@@ -50,9 +50,12 @@ void checkpoint_put_file(checkpoint *c, const char *name, const char *text);    
 const struct checkpoint_file *checkpoint_file(const checkpoint *c, const char *name);   /* that stands in memory; NULL: the folder's counts */
 void checkpoint_free(checkpoint *c);
 
-/* Where a model (or BASE+ADAPTER, each half by itself) lies that `file` (a recipe, a path; NULL: none) names: as it is, else beside the file, else ORG/NAME[@REVISION] in the
- * local Hugging Face cache, else as it is, for a message. free() it. */
+/* Where a model (of BASE+ADAPTER: each half) lies that `file` (a recipe, a path; NULL: none) names: as it is, else beside the file, else
+ * ORG/NAME[@REVISION] in the local Hugging Face cache, else as it is, for a message. free() it. */
 char *checkpoint_locate(const char *path, const char *file);
+
+/* Whether the model at `path`, or one of the halves that it is put together from, is this file or folder. */
+bool checkpoint_reads(const char *path, const char *file);
 
 const tensor *checkpoint_find(const checkpoint *c, const char *name);   /* borrowed; NULL when absent */
 const checkpoint_item *checkpoint_find_item(const checkpoint *c, const char *name);

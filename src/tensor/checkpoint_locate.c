@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "tensor/adapter.h"
 #include "tensor/checkpoint.h"
 
 /* ORG/NAME[@REVISION] in the local Hugging Face cache: hub/models--ORG--NAME/snapshots/COMMIT; NULL where it is not. */
@@ -70,4 +71,17 @@ char *checkpoint_locate(const char *path, const char *file)
     if (!found)
         found = locate_halves(path, file);
     return found ? found : memory_text(path);
+}
+
+bool checkpoint_reads(const char *path, const char *file)
+{
+    char *rest = memory_text(path);
+    bool reads = false;
+    for (const char *plus; !reads && (plus = adapter_split(rest));) {
+        reads = file_same(plus + 1, file);
+        rest[plus - rest] = '\0';
+    }
+    reads = reads || file_same(rest, file);
+    free(rest);
+    return reads;
 }

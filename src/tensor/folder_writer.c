@@ -378,7 +378,6 @@ static int write_index(const folder_writer *w, error *err)
     json_object_set_new(index, "weight_map", map);
     char *text = json_print(index, 2), *path = file_join(w->partial, "model.safetensors.index.json");
     int status = file_write(path, text, strlen(text), err);
-    json_decref(index);
     free(path);
     free(text);
     return status;
@@ -403,7 +402,7 @@ static int copy_companions(const checkpoint *c, const char *to, error *err)
 {
     int status = 0;
     if (c->folder && gguf_is(c->folder))
-        return gguf_write_companions(c->folder, to, err);
+        return gguf_write_companions(c, to, err);
     for (size_t i = 0; c->folder && i < COUNT(companions) && status == 0; i++) {
         char *source = file_join(c->folder, companions[i]), *target = file_join(to, companions[i]);
         if (!checkpoint_file(c, companions[i]) && file_exists(source))

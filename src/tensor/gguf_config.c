@@ -399,7 +399,7 @@ int gguf_config_write(const json_t *config, const char *name, const gguf_archite
         return -1;
     put_real(&e, "rope.freq_base", theta_of(config));
     put_real(&e, "attention.layer_norm_rms_epsilon", real_of(config, "rms_norm_eps", 1e-6));
-    if (s.says_head_dim) {
+    if (s.says_head_dim || a->has_vocab_size) {
         put_int(&e, "attention.key_length", s.head_dim);
         put_int(&e, "attention.value_length", s.head_dim);
     }

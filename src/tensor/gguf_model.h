@@ -17,12 +17,19 @@
 int gguf_open(checkpoint *c, const char *path, error *err);
 int gguf_open_buffer(checkpoint *c, buffer *file, const char *path, error *err);   /* takes the file over; path is what messages call it */
 
-/* The text of "tokenizer.json" or "tokenizer_config.json" (a chat template in it), made from the metadata. *text is NULL where the
- * file has no tokenizer; free() it. A tokenizer that is not known here is ERROR_UNSUPPORTED. */
+/* The text of "tokenizer.json" or "tokenizer_config.json" (a chat template in it), made from the metadata. *text is NULL for another name
+ * and where the file has no tokenizer; free() it. A tokenizer that is not known here is ERROR_UNSUPPORTED. */
 int gguf_companion(const char *path, const char *name, char **text, error *err);
 
-/* The same into the folder `to`. A tokenizer that is not known here is said on stderr and does not keep the model from being written. */
-int gguf_write_companions(const char *from, const char *to, error *err);
+/* The same of a checkpoint's folder of either kind: the file of that name in it, of at most `limit` bytes, [*n] and a NUL. */
+int companion_read(const char *folder, const char *name, size_t limit, char **text, size_t *n, error *err);
+
+/* The same of a model: what it holds in memory, else what its folder holds. */
+int companion_of(const checkpoint *c, const char *name, size_t limit, char **text, size_t *n, error *err);
+
+/* Those of a checkpoint whose folder is a GGUF file, into the folder `to`, but for the ones that it holds in memory. A tokenizer that is
+ * not known here is said on stderr and does not keep the model from being written. */
+int gguf_write_companions(const checkpoint *c, const char *to, error *err);
 
 bool gguf_is_written(const quant_type *type);   /* F32, F16, BF16, Q8_0 */
 

@@ -9,7 +9,7 @@ typedef struct gguf_architecture {
     const char *model_type, *class_name;    /* config.json's model_type and architectures[0] */
     const char *windowed_type, *windowed_class;   /* the same where there is a sliding window; NULL: the type has none */
     bool permuted;                          /* q and k rows are interleaved for ggml's rotation */
-    bool has_vocab_size;                    /* the converter writes vocab_size and rope.dimension_count */
+    bool has_vocab_size;                    /* the converter writes vocab_size, rope.dimension_count and, always, the size of a head */
     bool has_head_norms;                    /* of q and k */
 } gguf_architecture;
 

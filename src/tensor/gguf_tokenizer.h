@@ -4,14 +4,15 @@
 
 #include <jansson.h>
 
+#include "tensor/checkpoint.h"
 #include "tensor/gguf.h"
 
 /* *tokenizer is NULL where the file has none; json_decref both. A pre-tokenizer or a model without a row here is ERROR_UNSUPPORTED. */
 int gguf_tokenizer_read(const gguf *g, json_t **tokenizer, json_t **config, error *err);
 
-/* The tokenizer.* entries for a model whose tokenizer lies in folder (one of Hugging Face's, or a GGUF file, whose entries are copied),
- * padded to `vocabulary` tokens; *n grows by their number. config is the model's config.json. */
-int gguf_tokenizer_write(const char *folder, const json_t *config, int64_t vocabulary, string *out, uint64_t *n, error *err);
+/* The tokenizer.* entries of a model, padded to `vocabulary` tokens; *n grows by their number. Where its folder is a GGUF file, whose entries
+ * no tokenizer in memory stands for, they are copied. config is the model's config.json. */
+int gguf_tokenizer_write(const checkpoint *c, const json_t *config, int64_t vocabulary, string *out, uint64_t *n, error *err);
 
 /* ---- byte-level pre-tokenizers, which GGUF knows by name */
 

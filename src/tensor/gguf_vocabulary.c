@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/json.h"
+#include "tensor/gguf_model.h"
 #include "tensor/gguf_tokenizer.h"
 
 #define MAX_FILE ((size_t)256 << 20)
-#define PLACEHOLDER -1000.0f   /* the converter's score */
+#define PLACEHOLDER (-1000.0f)   /* the converter's score */
 
 typedef struct words {
     const json_t **text;       /* [count] a JSON string, NULL for a hole; borrowed from the tokenizer; owned */
@@ -25,22 +25,20 @@ static void free_words(words *w)
     free(w->score);
 }
 
-/* Not json_read: model_max_length is often 10^30. */
-static json_t *read_config(const char *folder, error *err)
+/* An object of one of the model's files; NULL and no error where there is none. Whole numbers may be larger than 64 bits hold where
+ * `large`: model_max_length is often 10^30. */
+static int read_object(const checkpoint *c, const char *name, bool large, json_t **out, error *err)
 {
-    char *path = file_join(folder, "tokenizer_config.json");
+    char *text;
     size_t n;
-    char *text = file_exists(path) ? file_read(path, MAX_FILE, &n, err) : memory_text("{}");
     json_error_t where;
-    json_t *config = text ? json_loads(text, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where) : NULL;
-    if (text && !json_is_object(config)) {
-        fail(err, ERROR_FORMAT, "%s: should be a JSON object", path);
-        json_decref(config);
-        config = NULL;
-    }
+    *out = NULL;
+    if (companion_of(c, name, MAX_FILE, &text, &n, err) != 0)
+        return -1;
+    *out = text ? json_loadb(text, n, JSON_REJECT_DUPLICATES | (large ? JSON_DECODE_INT_AS_REAL : 0), &where) : NULL;
+    int status = !text || json_is_object(*out) ? 0 : fail(err, ERROR_FORMAT, "%s: its %s should be a JSON object", c->name, name);
     free(text);
-    free(path);
-    return config;
+    return status;
 }
 
 static bool is_byte(const char *text)
@@ -249,24 +247,19 @@ static void put_edges(const json_t *tokenizer, const json_t *config, string *out
     }
 }
 
-static int put_chat_template(const char *folder, const json_t *config, string *out, uint64_t *n, error *err)
+static int put_chat_template(const checkpoint *c, const json_t *config, string *out, uint64_t *n, error *err)
 {
-    const char *text = json_string_value(json_object_get(config, "chat_template"));
-    char *path = file_join(folder, "chat_template.jinja"), *read = NULL;
-    size_t bytes = text ? strlen(text) : 0;
-    int status = 0;
-    if (!text && file_exists(path)) {
-        read = file_read(path, MAX_FILE, &bytes, err);
-        status = read ? 0 : -1;
-        text = read;
-    }
+    const char *said = json_string_value(json_object_get(config, "chat_template"));
+    char *text = memory_text(said);
+    size_t bytes = said ? strlen(said) : 0;
+    if (!said && companion_of(c, "chat_template.jinja", MAX_FILE, &text, &bytes, err) != 0)
+        return -1;
     if (text) {
         gguf_put_text(out, "tokenizer.chat_template", text, bytes);
         ++*n;
     }
-    free(read);
-    free(path);
-    return status;
+    free(text);
+    return 0;
 }
 
 /* ---- the whole */
@@ -300,7 +293,7 @@ static int put_kind(const json_t *tokenizer, bool pieces, const char *file, stri
     const json_t *model = json_object_get(tokenizer, "model");
     const gguf_pre *pre = pieces ? NULL : gguf_pre_of(json_object_get(tokenizer, "pre_tokenizer"), json_is_true(json_object_get(model, "ignore_merges")));
     if (!pieces && !pre)
-        return fail(err, ERROR_UNSUPPORTED, "%s: its pre_tokenizer has no name in GGUF files that is known here", file);
+        return fail(err, ERROR_UNSUPPORTED, "%s: its tokenizer's pre_tokenizer has no name in GGUF files that is known here", file);
     if (pieces && !puts_space_before(tokenizer)) {
         gguf_put_bool(out, "tokenizer.ggml.add_space_prefix", false);
         ++*n;
@@ -312,14 +305,14 @@ static int put_kind(const json_t *tokenizer, bool pieces, const char *file, stri
     return 0;
 }
 
-static int put_tokenizer(const char *folder, const json_t *tokenizer, const json_t *config, const json_t *model_config, int64_t vocabulary, const char *file,
+static int put_tokenizer(const checkpoint *c, const json_t *tokenizer, const json_t *config, const json_t *model_config, int64_t vocabulary, const char *file,
                          string *out, uint64_t *n, error *err)
 {
     const json_t *model = json_object_get(tokenizer, "model");
     bool pieces = json_is_true(json_object_get(model, "byte_fallback"));
     const char *type = json_string_value(json_object_get(model, "type"));
     if (!json_is_object(json_object_get(model, "vocab")) || (type && strcmp(type, "BPE") != 0))
-        return fail(err, ERROR_UNSUPPORTED, "%s: is no BPE tokenizer", file);
+        return fail(err, ERROR_UNSUPPORTED, "%s: its tokenizer is no BPE", file);
     words w = {.count = (size_t)vocabulary, .file = file};
     w.text = memory_new(w.count, sizeof *w.text);
     w.type = memory_new(w.count, sizeof *w.type);
@@ -339,7 +332,7 @@ static int put_tokenizer(const char *folder, const json_t *tokenizer, const json
     if (status == 0) {
         put_special_ids(tokenizer, config, model_config, w.count, out, n);
         put_edges(tokenizer, config, out, n);
-        status = put_chat_template(folder, config, out, n, err);
+        status = put_chat_template(c, config, out, n, err);
     }
     json_decref(keys);
     free_words(&w);
@@ -364,19 +357,17 @@ static int copy_entries(const char *path, int64_t vocabulary, string *out, uint6
     return status;
 }
 
-int gguf_tokenizer_write(const char *folder, const json_t *config, int64_t vocabulary, string *out, uint64_t *n, error *err)
+int gguf_tokenizer_write(const checkpoint *c, const json_t *config, int64_t vocabulary, string *out, uint64_t *n, error *err)
 {
-    if (gguf_is(folder))
-        return copy_entries(folder, vocabulary, out, n, err);
-    char *path = file_join(folder, "tokenizer.json");
     json_t *tokenizer = NULL, *tokenizer_config = NULL;
-    int status = -1;
-    if (!file_exists(path))
-        fail(err, ERROR_USAGE, "%s: is missing; a GGUF file holds the tokenizer too", path);
-    else if ((tokenizer = json_read(path, MAX_FILE, err)) && (tokenizer_config = read_config(folder, err)))
-        status = put_tokenizer(folder, tokenizer, tokenizer_config, config, vocabulary, path, out, n, err);
+    if (!checkpoint_file(c, "tokenizer.json") && c->folder && gguf_is(c->folder))
+        return copy_entries(c->folder, vocabulary, out, n, err);
+    int status = read_object(c, "tokenizer.json", false, &tokenizer, err) == 0 ? read_object(c, "tokenizer_config.json", true, &tokenizer_config, err) : -1;
+    if (status == 0 && !tokenizer)
+        status = fail(err, ERROR_USAGE, "%s: has no tokenizer.json, and a GGUF file holds the tokenizer too", c->name);
+    if (status == 0)
+        status = put_tokenizer(c, tokenizer, tokenizer_config, config, vocabulary, c->name, out, n, err);
     json_decref(tokenizer_config);
     json_decref(tokenizer);
-    free(path);
     return status;
 }

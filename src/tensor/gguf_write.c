@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/progress.h"
 #include "tensor/gguf_config.h"
 #include "tensor/gguf_model.h"
 #include "tensor/gguf_tokenizer.h"
@@ -187,9 +188,7 @@ static int put_metadata(const writing *w, const gguf_options *o, string *out, ui
         return -1;
     gguf_put_u32(out, "general.quantization_version", 2);
     ++*n;
-    if (!w->c->folder)
-        return fail(err, ERROR_USAGE, "%s: is no folder with a tokenizer, which a GGUF file holds too", w->c->name);
-    return gguf_tokenizer_write(w->c->folder, w->config, w->sizes.vocabulary, out, n, err);
+    return gguf_tokenizer_write(w->c, w->config, w->sizes.vocabulary, out, n, err);
 }
 
 static void put_number(string *out, uint64_t x, size_t n)
@@ -330,14 +329,43 @@ static int write_tensor(const writing *w, int fd, const output *o, error *err)
 
 /* ---- the file */
 
-static int write_file(const writing *w, const string *header, const char *partial, error *err)
+static void say_narrow(const writing *w)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->n; i++)
+        n += w->type->block > 1 && strcmp(w->outputs[i].type->name, "F16") == 0;
+    if (n)
+        progress_say("%zu matrices are written as F16: their rows are no multiple of %d, which %s needs", n, w->type->block, w->type->name);
+}
+
+static void show(uint64_t done, uint64_t total)
+{
+    char text[32];
+    progress_bar("write", done, total, progress_bytes(text, (double)done));
+}
+
+static int write_tensors(const writing *w, int fd, uint64_t total, error *err)
+{
+    uint64_t done = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        if (progress_interrupted())
+            return fail(err, ERROR_INTERRUPTED, "interrupted");
+        if (write_tensor(w, fd, &w->outputs[i], err) != 0)
+            return -1;
+        show(done += w->outputs[i].bytes, total);
+    }
+    return 0;
+}
+
+static int write_file(const writing *w, const string *header, const char *partial, uint64_t total, error *err)
 {
     int fd = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return fail_errno(err, "%s", partial);
     int status = file_write_all(fd, header->text, header->length) == 0 ? 0 : fail_errno(err, "%s", partial);
-    for (size_t i = 0; i < w->n && status == 0; i++)
-        status = write_tensor(w, fd, &w->outputs[i], err);
+    if (status == 0)
+        status = write_tensors(w, fd, total, err);
+    progress_clear();
     if (status == 0 && fsync(fd) != 0)
         status = fail_errno(err, "%s", partial);
     if (close(fd) != 0 && status == 0)
@@ -381,13 +409,14 @@ int gguf_write(const checkpoint *c, const char *out, const gguf_options *options
     int status = prepare(&w, o, err);
     if (status == 0)
         status = make_header(&w, o, &header, err);
-    uint64_t bytes = header.length;
+    uint64_t bytes = 0;
     for (size_t i = 0; i < w.n; i++)
-        bytes += w.outputs[i].bytes + padding(w.outputs[i].bytes);
+        bytes += w.outputs[i].bytes;
     if (status == 0)
-        status = check_out(&w, o->replace, bytes, err);
+        status = check_out(&w, o->replace, header.length + bytes + w.n * GGUF_ALIGNMENT, err);
     if (status == 0) {
-        status = write_file(&w, &header, partial, err);
+        say_narrow(&w);
+        status = write_file(&w, &header, partial, bytes, err);
         if (status == 0)
             status = publish(partial, out, err);
         if (status != 0)

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/memory.h"
+#include "tensor/gguf_model.h"
 
 /* White space between the blocks would stand in the prompt: there is none. */
 #define ALPACA \
@@ -72,17 +72,12 @@ static const char *default_template(const json_t *value)
     return json_string_value(value);
 }
 
-static int read_config(const char *path, char **out, error *err)
+static int read_config(const char *folder, const char *text, size_t n, char **out, error *err)
 {
-    size_t n;
-    char *text = file_read(path, (size_t)64 << 20, &n, err);
-    if (!text)
-        return -1;
     json_error_t where;   /* not json_parse: model_max_length is often 10^30 */
     json_t *config = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where);
-    free(text);
     if (!config)
-        return fail(err, ERROR_FORMAT, "%s: not valid JSON at line %d, column %d: %s", path, where.line, where.column, where.text);
+        return fail(err, ERROR_FORMAT, "%s/tokenizer_config.json: not valid JSON at line %d, column %d: %s", folder, where.line, where.column, where.text);
     *out = memory_text(default_template(json_object_get(config, "chat_template")));
     json_decref(config);
     return 0;
@@ -90,17 +85,15 @@ static int read_config(const char *path, char **out, error *err)
 
 int chat_template_read(const char *folder, char **out, error *err)
 {
-    char *jinja = file_join(folder, "chat_template.jinja"), *config = file_join(folder, "tokenizer_config.json");
+    char *config;
     size_t n;
-    int status = 0;
-    *out = NULL;
-    if (file_exists(jinja)) {
-        *out = file_read(jinja, (size_t)4 << 20, &n, err);
-        status = *out ? 0 : -1;
-    } else if (file_exists(config)) {
-        status = read_config(config, out, err);
-    }
+    if (companion_read(folder, "chat_template.jinja", (size_t)4 << 20, out, &n, err) != 0)
+        return -1;
+    if (*out)
+        return 0;
+    int status = companion_read(folder, "tokenizer_config.json", (size_t)64 << 20, &config, &n, err);
+    if (config)
+        status = read_config(folder, config, n, out, err);
     free(config);
-    free(jinja);
     return status;
 }

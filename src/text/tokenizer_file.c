@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "tensor/gguf_model.h"
 #include "text/tokenizer.h"
 #include "text/vocabulary.h"
 
@@ -206,14 +207,13 @@ static int read_object(const char *folder, const char *name, json_t **out, error
     char *path = file_join(folder, name), *text = NULL;
     size_t n;
     json_error_t where;
-    int status = 0;
-    if (file_exists(path)) {
-        text = file_read(path, (size_t)64 << 20, &n, err);
-        json_t *read = text ? json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where) : NULL;
-        status = text && json_is_object(read) ? 0 : -1;
-        if (text && !read)
+    int status = companion_read(folder, name, (size_t)64 << 20, &text, &n, err);
+    if (text) {
+        json_t *read = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where);
+        status = json_is_object(read) ? 0 : -1;
+        if (!read)
             fail(err, ERROR_FORMAT, "%s: not valid JSON at line %d, column %d: %s", path, where.line, where.column, where.text);
-        else if (text && status != 0)
+        else if (status != 0)
             fail(err, ERROR_FORMAT, "%s: should be an object", path);
         *out = status == 0 ? restore_integers(read) : NULL;
         json_decref(read);
@@ -258,9 +258,12 @@ tokenizer_file *tokenizer_file_open(const char *folder, error *err)
     if (check(folder, err) != 0)
         return NULL;
     tokenizer_file *f = memory_new(1, sizeof *f);
-    char *path = file_join(folder, "tokenizer.json");
+    char *path = file_join(folder, "tokenizer.json"), *text;
+    size_t n;
     f->name = memory_text(folder);
-    f->root = json_read(path, 0, err);
+    if (companion_read(folder, "tokenizer.json", (size_t)256 << 20, &text, &n, err) == 0 && text)
+        f->root = json_parse(text, n, path, err);
+    free(text);
     free(path);
     if (f->root && !json_is_array(json_object_get(f->root, "added_tokens")))
         json_object_set_new(f->root, "added_tokens", json_array());

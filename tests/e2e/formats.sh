@@ -26,4 +26,9 @@ block sh | while read -r line; do
     eval "${line/#merganser/\"\$MERGANSER\"} --quiet" > "$work/json" < /dev/null
     grep -q '^{' "$work/json" || die "'$line' prints no JSON"
 done
+block "sh gguf" | while read -r line; do
+    line=${line//ja.gguf/"$work/ja.gguf"}
+    eval "${line/#merganser/\"\$MERGANSER\"} --quiet" > "$work/gguf"
+done
+grep -q "Q8_0" "$work/gguf" || die "ja.gguf holds no Q8_0"
 echo "formats: every example runs"

@@ -115,4 +115,33 @@ for name, hops in paths.items():
         check(f"path with {name}, {dtype}, loads in transformers without a warning", *loads_quietly(f"{work}/folded"))
     same = answers_equal(f"{work}/folded", f"{work}/path.yml", questions[:5])
     check(f"greedy answers of a path with {name} equal transformers' of it folded", same == 5, f"{same} of 5")
+
+# GGUF outputs in llama.cpp: the same tokens of a prompt, and from F32 the same greedy answers. Of the other types some may differ: llama.cpp rounds
+# the activations to the weights' type there.
+from llama_cpp import Llama
+
+
+def llama_answers(path, questions):
+    """How many prompts have the ids, and how many greedy answers are those, of `generate` with the same file."""
+    model = Llama(path, n_ctx=512, verbose=False, seed=0, type_k=0, type_v=0)   # keys and values in F32, as here
+    same = 0
+    for q in questions:
+        text, answer = prompt.replace("{q}", q), []
+        for token in model.generate(model.tokenize(text.encode(), add_bos=True, special=False), temp=0.0, top_k=1, repeat_penalty=1.0):
+            answer.append(token)
+            if token == model.token_eos() or len(answer) == 80:
+                break
+        same += answer == json.loads(run("generate", path, "-p", text, "--max-new", 80, "--json", "--quiet").stdout)["tokens"]
+    return same
+
+
+for model in ("ja", "math-b"):
+    for kind in ("f32", "f16", "bf16", "q8_0"):
+        out = f"{work}/{model}-{kind}.gguf"
+        run("export", f"miniature/models/{model}", out, "--gguf-type", kind, "--quiet")
+        same = llama_answers(out, questions)
+        check(f"{model} as GGUF {kind} in llama.cpp: greedy answers", same >= (19 if kind == "f32" else 16), f"{same} of 20")
+run("merge", f"{work}/r.yml", f"{work}/merged.gguf", "--dtype", "float32", "--quiet")
+same = llama_answers(f"{work}/merged.gguf", questions)
+check("a merge into a GGUF file in llama.cpp: greedy answers", same >= 19, f"{same} of 20")
 sys.exit(1 if failed else 0)

@@ -32,7 +32,7 @@ static inline checkpoint *tiny_model(int which, enum dtype d, int layers, int vo
     static const struct { const char *name; int rank; int64_t shape[3]; } parts[] = {
         {"mlp.up_proj.weight", 2, {9, 83}}, {"self_attn.q_proj.weight", 2, {16, 64}}, {"input_layernorm.weight", 1, {700}},
         {"conv.weight", 3, {5, 3, 7}}, {"scale", 0, {0}}, {"mlp.down_proj.weight", 2, {3, 1100}}, {"narrow.weight", 2, {130, 1}},
-        {"empty.weight", 2, {0, 4}}};
+        {"flat.weight", 2, {1, 600}}, {"empty.weight", 2, {0, 4}}};
     enum { PARTS = sizeof parts / sizeof *parts };
     size_t n = (size_t)(layers * PARTS + 2), k = 0;
     checkpoint_item *items = memory_new(n, sizeof *items);

@@ -1,35 +1,8 @@
-#include "models.h"
-
-#include <math.h>
-
-#include "merge/method.h"
-
-enum { LAYERS = 3, WORDS = 37 };
+#include "truth.h"
 
 static checkpoint *models[4];   /* bf16 unless a test makes its own */
 
 /* ---- the methods in plain f64, from the papers and mergekit's documentation ---- */
-
-struct truth {
-    const recipe *r;
-    checkpoint *const *models;
-    const char *name;
-    double t;
-    int64_t n;
-    double *out, *largest;   /* [n] the result and its largest term */
-};
-
-static double parameter(const struct truth *truth, int model, const char *name)
-{
-    double x = method_parameter_find(method_find(truth->r->method), name)->standard;
-    recipe_real(truth->r, model, name, truth->name, truth->t, &x);
-    return x;
-}
-
-static double source(const struct truth *truth, int model, int64_t e)
-{
-    return element(checkpoint_find(truth->models[model], truth->name), e);
-}
 
 static void true_linear(struct truth *truth)
 {
@@ -165,39 +138,14 @@ static void true_task(struct truth *truth)
 
 /* ---- comparing ---- */
 
-static double unit_in_last_place(enum dtype d, double x)
+static void true_method(struct truth *truth)
 {
-    int bits = d == DTYPE_BF16 ? 8 : d == DTYPE_F16 ? 11 : 24, least = d == DTYPE_F16 ? -24 : -149, exponent;
-    if (d == DTYPE_BF16)
-        least = -133;
-    frexp(x, &exponent);
-    return ldexp(1, exponent - bits < least || x == 0 ? least : exponent - bits);
-}
-
-static void check_against_truth(const recipe *r, checkpoint *const *from, const checkpoint *merged)
-{
-    for (size_t k = 0; k < merged->count; k++) {
-        const tensor *got = &merged->items[k].tensor;
-        size_t n = (size_t)tensor_count(got);
-        const char *layer = strstr(merged->items[k].name, "layers.");
-        struct truth truth = {.r = r, .models = from, .name = merged->items[k].name, .t = layer ? (layer[7] - '0') / (LAYERS - 1.0) : 0, .n = (int64_t)n,
-                              .out = memory_new(n, sizeof(double)), .largest = memory_new(n, sizeof(double))};
-        if (strcmp(r->method, "linear") == 0)
-            true_linear(&truth);
-        else if (strcmp(r->method, "slerp") == 0)
-            true_slerp(&truth);
-        else
-            true_task(&truth);
-        for (int64_t e = 0; e < truth.n; e++) {
-            /* f64 is not exact either where terms cancel: a few of its own units of the largest term */
-            double bound = got->dtype == DTYPE_F32 ? 4 * unit_in_last_place(DTYPE_F32, truth.largest[e])
-                                                   : 0.51 * unit_in_last_place(got->dtype, truth.out[e]) + 0x1p-48 * truth.largest[e];
-            if (!(fabs(element(got, e) - truth.out[e]) <= bound))
-                fail_msg("%s: '%s' [%lld] is %.12g, in f64 %.12g (within %g)", r->method, truth.name, (long long)e, element(got, e), truth.out[e], bound);
-        }
-        free(truth.out);
-        free(truth.largest);
-    }
+    if (strcmp(truth->r->method, "linear") == 0)
+        true_linear(truth);
+    else if (strcmp(truth->r->method, "slerp") == 0)
+        true_slerp(truth);
+    else
+        true_task(truth);
 }
 
 static const char *const recipes[] = {
@@ -221,13 +169,6 @@ static const char *const recipes[] = {
 };
 enum { RECIPES = sizeof recipes / sizeof *recipes };
 
-/* "0" ... "3" are the places of the models; the recipe's order is its own. */
-static void choose(const recipe *r, checkpoint *const *all, checkpoint **chosen)
-{
-    for (size_t i = 0; i < r->n_models; i++)
-        chosen[i] = all[atoi(r->models[i].path)];
-}
-
 static void agrees_with_f64(void **state)
 {
     (void)state;
@@ -242,7 +183,7 @@ static void agrees_with_f64(void **state)
                 r->out_dtype = types[out];
                 choose(r, all, chosen);
                 checkpoint *merged = must_merge(r, chosen, NULL);
-                check_against_truth(r, chosen, merged);
+                check_against_truth(r, chosen, merged, true_method);
                 checkpoint_free(merged);
             }
             recipe_free(r);
@@ -271,7 +212,7 @@ static void slerp_of_far_and_near(void **state)
                 set_element(b, e, element(a, e) * 0.5 - 0.08 * random_normal(&s));
     }
     checkpoint *merged = must_merge(r, pair, NULL);
-    check_against_truth(r, pair, merged);
+    check_against_truth(r, pair, merged, true_method);
     checkpoint_free(merged);
     checkpoint_free(pair[0]);
     checkpoint_free(pair[1]);

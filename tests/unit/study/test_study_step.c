@@ -46,14 +46,16 @@ static size_t check_trials(const char *out, const char *what)
     store *s = store_open(db, true, &world_error);
     trial *list;
     size_t n, numbers = 0, well = 0;
+    const char *reason = "";
     must(store_trials(s, UINT32_MAX, false, &list, &n, &world_error), what);
     assert_int_equal(n, 12);
     for (size_t i = 0; i < n; i++) {
         well += strcmp(list[i].state, "COMPLETE") == 0;
+        reason = list[i].reason ? list[i].reason : reason;
         numbers = list[i].n;
     }
     if (well < n - 2)
-        fail_msg("%s: %zu of %zu trials are complete", what, well, n);
+        fail_msg("%s: %zu of %zu trials are complete; %s", what, well, n, reason);
     trials_free(list, n);
     store_close(s);
     free(db);

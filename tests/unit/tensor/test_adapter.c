@@ -53,6 +53,19 @@ static void test_a_merged_adapter(void **state)
     remove_folder(folder);
 }
 
+/* A head among transposed modules: its shape tells that it is none. */
+static void test_one_way_only(void **state)
+{
+    (void)state;
+    error err = {0};
+    char *folder = world("{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":4,\"fan_in_fan_out\":true}", GOOD, 56);
+    checkpoint *c = open_world(folder, &err);
+    if (!c)
+        fail_msg("%s", err.text);
+    checkpoint_free(c);
+    remove_folder(folder);
+}
+
 static void assert_refused(const char *config, const char *header, size_t data, const char *a, const char *b)
 {
     error err = {0};
@@ -138,6 +151,7 @@ static void test_located_and_digested(void **state)
     char *found = checkpoint_locate("base+adapter", recipe), *other = checkpoint_locate("base+nothing", recipe);
     assert_string_equal(found, wanted);
     assert_string_equal(other, "base+nothing");
+    assert_false(checkpoint_reads(found, folder));
     char lazy[65], made[65], scaled[65], plain[65];
     checkpoint *c = checkpoint_open_lazy(found, &err), *d = checkpoint_open(found, &err);
     assert_int_equal(checkpoint_digest_sampled(c, lazy, &err), 0);
@@ -146,6 +160,7 @@ static void test_located_and_digested(void **state)
     checkpoint_free(c);
     checkpoint_free(d);
     char *adapter = file_join(folder, "adapter"), *base = file_join(folder, "base");
+    assert_true(checkpoint_reads(found, adapter) && checkpoint_reads(found, base));
     put_text(adapter, "adapter_config.json", "{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":8}");
     c = checkpoint_open(found, &err);
     assert_int_equal(checkpoint_digest_sampled(c, scaled, &err), 0);
@@ -166,7 +181,7 @@ static void test_located_and_digested(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_merged_adapter), cmocka_unit_test(test_refused), cmocka_unit_test(test_no_adapter),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_merged_adapter), cmocka_unit_test(test_one_way_only), cmocka_unit_test(test_refused), cmocka_unit_test(test_no_adapter),
                                        cmocka_unit_test(test_split), cmocka_unit_test(test_located_and_digested)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -161,7 +161,8 @@ def pickles(llama, config):
 
 def opened(factory, tensors, dtype):
     model = factory().to(dtype)
-    model.load_state_dict(tensors, strict=False)
+    missing = model.load_state_dict(tensors, strict=False).unexpected_keys
+    assert not missing or factory is make_llava, missing
     model.tie_weights()
     return model
 
@@ -183,7 +184,8 @@ def plain_merge(base, folder, options):
     c = json.load(open(os.path.join(folder, "adapter_config.json")))
     path = os.path.join(folder, "adapter_model.safetensors")
     ad = load_file(path) if os.path.exists(path) else torch.load(path.replace("safetensors", "bin"))
-    ad = {k.removeprefix("base_model.model.").replace(".default", ""): v.double() for k, v in ad.items()}
+    names = options.get("names", lambda k: k)
+    ad = {names(k.removeprefix("base_model.model.").replace(".default", "")): v.double() for k, v in ad.items()}
     out, dtypes = {k: v.double() for k, v in base.items()}, {k: v.dtype for k, v in base.items()}
     for k, v in ad.items():
         k = k.replace(".base_layer", "")
@@ -224,6 +226,9 @@ def adapt(name, base_name, base, factory, dtype, adapter_dtype=F32, file="safete
     folder = at("sources", name, "x")[:-2]
     model.save_pretrained(folder)
     os.remove(os.path.join(folder, "README.md"))
+    config = json.load(open(os.path.join(folder, "adapter_config.json")))
+    with open(os.path.join(folder, "adapter_config.json"), "w") as f:
+        json.dump(dict(config, base_model_name_or_path=None, target_modules=sorted(config["target_modules"])), f, indent=1)
     path = os.path.join(folder, "adapter_model.safetensors")
     tensors = load_file(path)
     if old_names:
@@ -233,12 +238,25 @@ def adapt(name, base_name, base, factory, dtype, adapter_dtype=F32, file="safete
         os.remove(path)
         torch.save(tensors, path.replace("safetensors", "bin"))
     expected = plain_merge(base, folder, options)
-    merged = model.merge_and_unload().state_dict()
+    merged = {options.get("names", lambda k: k)(k): v for k, v in model.merge_and_unload().state_dict().items()}
     worst = max(places(merged[k], v) for k, v in expected.items())
     print(f"{name}: peft differs by {worst:.2f} units of the last place of the largest value", {str(v.dtype) for v in tensors.values()})
     assert worst < (8 if dtype == F32 else 3), name
     recipe(name, f"merge_method: linear\nmodels:\n- {{model: sources/{base_name}+sources/{name}, parameters: {{weight: 1}}}}\n", expected)
     return expected
+
+
+def make_llava():
+    import transformers
+    return transformers.LlavaForConditionalGeneration.from_pretrained(at("sources", "llava-base", "x")[:-2], dtype=BF16)
+
+
+def llava_name(module):
+    """What transformers 5 calls a tensor while it is loaded, as the file has it."""
+    for now, file in (("model.language_model.", "language_model.model."), ("model.", ""), ("lm_head.", "language_model.lm_head.")):
+        if module.startswith(now):
+            return file + module.removeprefix(now)
+    return module
 
 
 class Convolutions(torch.nn.Module):
@@ -271,6 +289,9 @@ def adapters(llama, make_llama, gpt2, make_gpt2):
     adapt("peft-old-names", *bf16, r=4, lora_alpha=8, target_modules=["q_proj"], old_names=True, file="bin")
     adapt("peft-fan-in", "gpt2-base", gpt2, make_gpt2, F32, r=2, lora_alpha=4, fan_in_fan_out=True, target_modules=["c_attn", "c_proj", "c_fc"])
     adapt("peft-untied", "gpt2-base", gpt2, make_gpt2, F32, r=2, lora_alpha=4, fan_in_fan_out=True, modules_to_save=["lm_head"], target_modules=["c_attn"])
+    llava = load_file(at("sources", "llava-base", "model.safetensors"))
+    adapt("peft-llava", "llava-base", llava, make_llava, BF16, r=2, lora_alpha=4, target_modules=["q_proj", "down_proj", "linear_1", "lm_head"],
+          options={"names": llava_name})
     torch.manual_seed(9)
     convolutions = {k: v.to(F16) for k, v in Convolutions().state_dict().items()}
     put("conv-base", convolutions, {"model_type": "convolutions"})
