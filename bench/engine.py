@@ -1,24 +1,47 @@
 #!/usr/bin/env python3
 """The engine against llama.cpp: random 1.1B shape (22 x 2048, MLP 5632, 32/4 heads, vocabulary 32000), the same bf16 weights, the same threads,
 runs interleaved, medians. Beside each rate its limit: DRAM bandwidth for decoding one sequence, FMA rate for the rest.
-usage: engine.py [--runs 5] [--threads 2] [--work DIR] [MODE ...]      run with the python of tests/peers/venv.sh"""
+usage: engine.py [--runs 5] [--threads 2] [--work DIR] [MODE ...]      run with the python of tests/peers/venv.sh
+With --shapes qwen2,gemma2,... 300M shapes of those model types (24 x 1024, vocabulary 32000) against transformers' generate, prompts of 8 tokens
+included: the better of f32 and bf16, the best of the runs on either side."""
 import argparse, json, os, statistics, subprocess, sys
 
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 a = argparse.ArgumentParser()
 a.add_argument("--runs", type=int, default=5); a.add_argument("--threads", type=int, default=2); a.add_argument("--work", default=f"{root}/build/bench")
-a.add_argument("modes", nargs="*", default=["decode:1:24", "decode:16:16", "decode:64:12", "prefill:256"])
+a.add_argument("--shapes", default="")
+a.add_argument("modes", nargs="*")
 o = a.parse_args()
 exe = f"{root}/build/release"
 os.makedirs(o.work, exist_ok=True)
+
+def call(*words):
+    return json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
+
+def against_transformers(shape, mode):
+    model, heads = f"{o.work}/300m-{shape}", ["4", "2"] if shape.startswith("gemma") else ["16", "4"]
+    if not os.path.exists(model):
+        subprocess.run([f"{exe}/bench-random_model", "--type", shape, model, "24", "1024", "2816", *heads, "32000", "1"], check=True)
+    batch, steps = map(int, mode.split(":")[1:])
+    ours, theirs, dtype = 0, 0, []
+    for _ in range(o.runs):
+        ours = max(ours, batch * steps / call(f"{exe}/bench-engine", "--threads", str(o.threads), model, mode)["seconds"])
+        peer = call(sys.executable, f"{root}/bench/peer_hf.py", "run", model, str(o.threads), mode, *dtype)
+        theirs, dtype = max(theirs, peer["tokens_per_s"]), [peer["dtype"]]
+    print(f"| {shape} {mode} | {ours:.1f} | {theirs:.1f} ({dtype[0]}) | {ours / theirs:.2f} |", flush=True)
+
+if o.shapes:
+    print(f"{o.threads} threads\n| shape, mode | ours tok/s | transformers tok/s | ratio |\n|---|---|---|---|")
+    for shape in o.shapes.split(","):
+        for mode in o.modes or ["decode:16:48"]:
+            against_transformers(shape, mode)
+    sys.exit()
+o.modes = o.modes or ["decode:1:24", "decode:16:16", "decode:64:12", "prefill:256"]
 model, gguf = f"{o.work}/1b", f"{o.work}/1b.gguf"
 if not os.path.exists(model):
     subprocess.run([f"{exe}/bench-random_model", model, "22", "2048", "5632", "32", "4", "32000", "1"], check=True)
 if not os.path.exists(gguf):
     subprocess.run([sys.executable, f"{root}/bench/peer_llama.py", "convert", model, gguf], check=True)
-
-def call(*words):
-    return json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
 
 ours = lambda mode: call(f"{exe}/bench-engine", "--threads", str(o.threads), model, mode)
 theirs = lambda mode: call(sys.executable, f"{root}/bench/peer_llama.py", "run", gguf, str(o.threads), mode)

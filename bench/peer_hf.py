@@ -1,6 +1,26 @@
 """The peer of bench/candidate in one warm Python process: mergekit's API for the merge (to a folder in memory), transformers' generate for the answers.
-usage: peer_hf.py BASE SOURCE,SOURCE,... PROMPTS.json NEW STOPS(0|1) THREADS REPEAT. Prints one JSON line of medians in milliseconds."""
+usage: peer_hf.py BASE SOURCE,SOURCE,... PROMPTS.json NEW STOPS(0|1) THREADS REPEAT. Prints one JSON line of medians in milliseconds.
+       peer_hf.py run MODEL THREADS decode:BATCH:STEPS [DTYPE]: the peer of bench/engine where llama.cpp is not; the better of f32 and bf16, or DTYPE."""
 import json, os, shutil, statistics, sys, time
+
+if sys.argv[1] == "run":
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    import torch
+    from transformers import AutoModelForCausalLM, logging
+    logging.set_verbosity_error(); logging.disable_progress_bar()
+    model, threads, mode = sys.argv[2:5]
+    torch.set_num_threads(int(threads)); torch.manual_seed(1)
+    batch, steps = map(int, mode.split(":")[1:]); best = {"tokens_per_s": 0}
+    for dtype in sys.argv[5:] or ("float32", "bfloat16"):
+        m = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype)).eval()
+        ids = torch.randint(3, m.config.vocab_size, (batch, 8))
+        for n in (2, steps):   # the first to warm up
+            t = time.perf_counter()
+            with torch.inference_mode():
+                m.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=n, min_new_tokens=n, do_sample=False, pad_token_id=0, eos_token_id=None)
+            seconds = time.perf_counter() - t
+        if batch * steps / seconds > best["tokens_per_s"]: best = {"mode": mode, "dtype": dtype, "tokens_per_s": batch * steps / seconds, "seconds": seconds}
+    print(json.dumps(best)); sys.exit()
 
 t0 = time.perf_counter()
 os.environ["HF_HUB_OFFLINE"] = "1"

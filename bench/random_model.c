@@ -1,6 +1,6 @@
-/* usage: bench-random_model OUT LAYERS HIDDEN INTERMEDIATE HEADS KV_HEADS VOCAB SEED [BASE]
- * Writes a Mistral-shaped bf16 checkpoint with random weights: a stand-in of any size. With BASE (such a folder),
- * the weights are BASE's plus small random differences, as a fine-tuned model's are. */
+/* usage: bench-random_model [--type MODEL_TYPE] OUT LAYERS HIDDEN INTERMEDIATE HEADS KV_HEADS VOCAB SEED [BASE]
+ * Writes a bf16 checkpoint with random weights, Mistral-shaped or of another model type that has a tensor each for q, k and v: a stand-in of any
+ * size. With BASE (such a folder), the weights are BASE's plus small random differences, as a fine-tuned model's are. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +9,12 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "model/architecture.h"
 #include "tensor/checkpoint.h"
 
-struct shape { const char *name; int64_t rows, columns; };   /* columns 0: a vector */
+struct shape { const char *name; int64_t rows, columns; bool bias; };   /* columns 0: a vector */
+
+static const char usage[] = "usage: bench-random_model [--type MODEL_TYPE] OUT LAYERS HIDDEN INTERMEDIATE HEADS KV_HEADS VOCAB SEED [BASE]\n";
 
 static void fill(uint16_t *out, size_t n, uint64_t key, float scale, const uint16_t *base, float offset)
 {
@@ -26,34 +29,75 @@ static void fill(uint16_t *out, size_t n, uint64_t key, float scale, const uint1
     }
 }
 
+/* One tensor of a layer (below 0: of none), where the type has it. */
+static void add(checkpoint_item *items, size_t *count, const char *pattern, long layer, int64_t rows, int64_t columns)
+{
+    if (!pattern)
+        return;
+    const char *mark = strstr(pattern, "%d");
+    char *name = mark ? memory_print("%.*s%ld%s", (int)(mark - pattern), pattern, layer, mark + 2) : memory_text(pattern);
+    items[(*count)++] = (checkpoint_item){.name = name, .tensor = {.dtype = DTYPE_BF16, .rank = columns ? 2 : 1, .shape = {rows, columns}}};
+}
+
+static void add_bias(checkpoint_item *items, size_t *count, const char *pattern, long layer, int64_t rows)
+{
+    char *bias = memory_print("%.*sbias", (int)(strlen(pattern) - strlen("weight")), pattern);
+    add(items, count, bias, layer, rows, 0);
+    free(bias);
+}
+
+static json_t *config_of(const architecture *a, const long v[7])
+{
+    json_t *config = json_pack("{s:[s], s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:s, s:b, s:i, s:i}", "architectures", a->class_name, "model_type",
+                               a->type, "num_hidden_layers", (int)v[0], "hidden_size", (int)v[1], "intermediate_size", (int)v[2], "num_attention_heads", (int)v[3],
+                               "num_key_value_heads", (int)v[4], "head_dim", (int)(v[1] / v[3]), "vocab_size", (int)v[5], "max_position_embeddings", 4096,
+                               "rms_norm_eps", 1e-5, "rope_theta", 10000.0, "torch_dtype", "bfloat16", "tie_word_embeddings", a->defaults.tied, "bos_token_id", 1,
+                               "eos_token_id", 2);
+    if (a->defaults.query_scale > 0)
+        json_object_set_new(config, "query_pre_attn_scalar", json_integer(v[1] / v[3]));
+    if (a->window == WINDOW_EVERY)
+        json_object_set_new(config, "sliding_window", json_null());
+    if (a->defaults.activation == ACTIVATION_SILU)
+        json_object_set_new(config, "hidden_act", json_string("silu"));
+    return config;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc < 9) {
-        fputs("usage: bench-random_model OUT LAYERS HIDDEN INTERMEDIATE HEADS KV_HEADS VOCAB SEED [BASE]\n", stderr);
+    const char *type = "mistral";
+    if (argc > 2 && strcmp(argv[1], "--type") == 0) {
+        type = argv[2];
+        argc -= 2;
+        argv += 2;
+    }
+    const architecture *a = architecture_find(type, NULL);
+    if (argc < 9 || !a || a->query_rows != QUERY_APART || a->router) {
+        fputs(usage, stderr);
         return 2;
     }
     long v[7];
     for (int i = 0; i < 7; i++)
         v[i] = strtol(argv[2 + i], NULL, 10);
     long layers = v[0], hidden = v[1], inter = v[2], heads = v[3], kv = v[4], vocab = v[5], head_dim = hidden / heads;
-    const struct shape outer[] = {{"model.embed_tokens.weight", vocab, hidden}, {"lm_head.weight", vocab, hidden}, {"model.norm.weight", hidden, 0}};
     const struct shape inner[] = {
-        {"self_attn.q_proj.weight", heads * head_dim, hidden}, {"self_attn.k_proj.weight", kv * head_dim, hidden}, {"self_attn.v_proj.weight", kv * head_dim, hidden},
-        {"self_attn.o_proj.weight", hidden, heads * head_dim}, {"mlp.gate_proj.weight", inter, hidden}, {"mlp.up_proj.weight", inter, hidden},
-        {"mlp.down_proj.weight", hidden, inter}, {"input_layernorm.weight", hidden, 0}, {"post_attention_layernorm.weight", hidden, 0}};
-    size_t count = 3 + 9 * (size_t)layers, at = 0;
-    checkpoint_item *items = memory_new(count, sizeof *items);
-    for (size_t i = 0; i < count; i++) {
-        const struct shape *s = i < 3 ? &outer[i] : &inner[(i - 3) % 9];
-        items[at].name = i < 3 ? memory_text(s->name) : memory_print("model.layers.%zu.%s", (i - 3) / 9, s->name);
-        items[at].tensor = (tensor){.dtype = DTYPE_BF16, .rank = s->columns ? 2 : 1, .shape = {s->rows, s->columns}};
-        at++;
-    }
-    json_t *config = json_pack("{s:[s], s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:s, s:n, s:b, s:i, s:i, s:s}", "architectures", "MistralForCausalLM",
-                               "model_type", "mistral", "num_hidden_layers", (int)layers, "hidden_size", (int)hidden, "intermediate_size", (int)inter,
-                               "num_attention_heads", (int)heads, "num_key_value_heads", (int)kv, "head_dim", (int)head_dim, "vocab_size", (int)vocab,
-                               "max_position_embeddings", 4096, "rms_norm_eps", 1e-5, "rope_theta", 10000.0, "torch_dtype", "bfloat16", "sliding_window",
-                               "tie_word_embeddings", 0, "bos_token_id", 1, "eos_token_id", 2, "hidden_act", "silu");
+        {a->q, heads * head_dim, hidden, a->defaults.attention_bias}, {a->k, kv * head_dim, hidden, a->defaults.attention_bias},
+        {a->v, kv * head_dim, hidden, a->defaults.attention_bias}, {a->o, hidden, heads * head_dim, false}, {a->gate, inter, hidden, false},
+        {a->up, inter, hidden, false}, {a->down, hidden, inter, false}, {a->attention_norm, hidden, 0, false}, {a->mlp_norm, hidden, 0, false},
+        {a->attention_post_norm, hidden, 0, false}, {a->mlp_post_norm, hidden, 0, false},
+        {a->q_norm, a->whole_query_norm ? heads * head_dim : head_dim, 0, false}, {a->k_norm, a->whole_query_norm ? kv * head_dim : head_dim, 0, false}};
+    const size_t n_inner = sizeof inner / sizeof *inner;
+    checkpoint_item *items = memory_new(3 + 2 * n_inner * (size_t)layers, sizeof *items);
+    size_t count = 0;
+    add(items, &count, a->embedding, -1, vocab, hidden);
+    add(items, &count, a->defaults.tied ? NULL : a->head, -1, vocab, hidden);
+    add(items, &count, a->final_norm, -1, hidden, 0);
+    for (long layer = 0; layer < layers; layer++)
+        for (size_t i = 0; i < n_inner; i++) {
+            add(items, &count, inner[i].name, layer, inner[i].rows, inner[i].columns);
+            if (inner[i].bias)
+                add_bias(items, &count, inner[i].name, layer, inner[i].rows);
+        }
+    json_t *config = config_of(a, v);
     error err = {0};
     checkpoint *base = argc > 9 ? checkpoint_open(argv[9], &err) : NULL;
     if (argc > 9 && !base)
@@ -65,7 +109,8 @@ int main(int argc, char **argv)
         tensor *t = &c->items[i].tensor;
         const tensor *from = base ? checkpoint_find(base, c->items[i].name) : NULL;
         float scale = base ? 0.002f : t->rank == 1 ? 0.1f : 1 / sqrtf((float)tensor_columns(t));
-        fill(t->data, (size_t)tensor_count(t), random_key((uint64_t)v[6], c->items[i].name), scale, from ? from->data : NULL, t->rank == 1 ? 1.0f : 0.0f);
+        fill(t->data, (size_t)tensor_count(t), random_key((uint64_t)v[6], c->items[i].name), scale, from ? from->data : NULL,
+             t->rank == 1 && !strstr(c->items[i].name, "bias") ? 1 - (float)a->defaults.norm_offset : 0);
     }
     if (checkpoint_write(c, argv[1], &(checkpoint_write_options){.replace = true}, &err) != 0)
         goto failed;

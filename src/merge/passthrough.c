@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "merge/recipe_parts.h"
-#include "model/config.h"
+#include "model/architecture.h"
 
 static const char METHOD[] = "passthrough";
 
@@ -331,18 +331,26 @@ static void put_slice(string *s, const char *model, int first, int end, double e
 /* Lines that begin with `start`. */
 static void put_limits(string *s, const char *start, const layer_path *p, checkpoint *const *sources)
 {
-    bool biases = false, nested = false;
+    bool biases = false, nested = false, scaled = false, elsewhere = false;
+    for (size_t i = 1; i < p->n_hops; i++)
+        scaled = scaled || p->hops[i].scale != 1;
     for (size_t i = 0; i < p->n_sources; i++) {
         model_config c;
         nested = nested || json_is_object(json_object_get(sources[i]->config, "text_config"));
         if (!sources[i]->config || config_read(sources[i]->config, sources[i]->name, &c, NULL) != 0)
             continue;
-        biases = biases || c.attention_bias || c.mlp_bias;
+        const architecture *a = architecture_find(c.type, NULL);
+        biases = biases || (!a->defaults.attention_bias && (c.attention_bias || c.mlp_bias));   /* which the type has as an option only */
+        elsewhere = elsewhere || (scaled && !strstr(architecture_last(a), "down_proj"));
+        if (i == 0 && p->hops[0].scale != 1 && !strstr(a->embedding, "embed_tokens"))
+            elsewhere = true;
         if (i == 0 && c.tied && p->hops[0].scale != 1)
             string_print(s, "%smergekit would not make this model: head and embeddings are tied, so it would scale the head too\n", start);
     }
     if (biases)
         string_print(s, "%smergekit would not make this model: it leaves biases out\n", start);
+    if (elsewhere)
+        string_print(s, "%smergekit would not make this model: its scales belong to other tensors than down_proj and embed_tokens\n", start);
     if (nested)
         string_print(s, "%smergekit would not make this model: it takes no slices of one that also sees\n", start);
     for (size_t i = 0; i < p->n_sources; i++)

@@ -46,7 +46,8 @@ static const architecture table[] = {
      .keys = {{"hidden_size", "n_embd"}, {"num_hidden_layers", "n_layer"}, {"num_attention_heads", "n_head"},
               {"intermediate_size", "n_inner"}, {"max_position_embeddings", "n_positions"}, {"hidden_act", "activation_function"},
               {"rms_norm_eps", "layer_norm_epsilon"}},
-     .refused = "scale_attn_by_inverse_layer_idx", .query_rows = QUERY_STACKED, .transposed = true,
+     .refused = "scale_attn_by_inverse_layer_idx",
+     .filters = {.layers = "h.", .attention = {"attn", "ln_1"}, .first = {"wte", "wpe"}, .last = {"lm_head", "ln_f"}}, .query_rows = QUERY_STACKED, .transposed = true,
      .embedding = "transformer.wte.weight", .positions = "transformer.wpe.weight", .final_norm = "transformer.ln_f.weight",
      .head = "lm_head.weight", .attention_norm = "transformer.h.%d.ln_1.weight", .q = "transformer.h.%d.attn.c_attn.weight",
      .o = "transformer.h.%d.attn.c_proj.weight", .mlp_norm = "transformer.h.%d.ln_2.weight",
@@ -59,6 +60,7 @@ static const architecture table[] = {
      .rotary_part = 0.25,
      .keys = {{"rms_norm_eps", "layer_norm_eps"}, {"rope_theta", "rotary_emb_base"}, {"partial_rotary_factor", "rotary_pct"}},
      .bias_key = "attention_bias", .query_rows = QUERY_WOVEN,
+     .filters = {.layers = "layers.", .attention = {"attention.", "input_layernorm"}, .first = {"embed_in"}, .last = {"embed_out", "final_layer_norm"}},
      .embedding = "gpt_neox.embed_in.weight", .final_norm = "gpt_neox.final_layer_norm.weight", .head = "embed_out.weight",
      .attention_norm = "gpt_neox.layers.%d.input_layernorm.weight", .q = "gpt_neox.layers.%d.attention.query_key_value.weight",
      .o = "gpt_neox.layers.%d.attention.dense.weight", .mlp_norm = "gpt_neox.layers.%d.post_attention_layernorm.weight",
@@ -136,6 +138,13 @@ const char *architecture_list(void)
 const char *architecture_last(const architecture *a)
 {
     return a->mlp_post_norm ? a->mlp_post_norm : a->down;
+}
+
+const architecture_filters *architecture_parts(const architecture *a)
+{
+    static const architecture_filters usual = {
+        .layers = "layers.", .attention = {"self_attn", "input_layernorm"}, .first = {"embed_tokens"}, .last = {"lm_head", "model.norm"}};
+    return a->filters.layers ? &a->filters : &usual;
 }
 
 const char *architecture_key(const architecture *a, const char *usual)

@@ -21,6 +21,13 @@ enum query_rows {      /* how the weights of q, k and v are stored */
     QUERY_WOVEN,       /* one: a head's rows of q, k and v, the next head's ... */
 };
 
+/* Parts of a model as a recipe's filters tell them: by what tensor names hold. */
+typedef struct architecture_filters {
+    const char *layers;             /* before a layer's number */
+    const char *attention[2];       /* of a layer: attention and the norm before it; the rest is the MLP's */
+    const char *first[2], *last[2]; /* of no layer: the embeddings; head and final norm; NULL: no more */
+} architecture_filters;
+
 typedef struct architecture {
     const char *type;               /* model_type */
     const char *class_name;         /* architectures[0] */
@@ -35,6 +42,7 @@ typedef struct architecture {
     bool scales_embeddings;         /* by sqrt(hidden) */
     const char *refused;            /* a key that, when true, means something that is not built in; NULL */
 
+    architecture_filters filters;   /* NULL in it: as Llama has them */
     enum query_rows query_rows;
     bool gate_stacked;              /* gate names a tensor of gate's rows, then up's */
     bool transposed;                /* matrices of the layers are stored [in][out] */
@@ -50,6 +58,9 @@ const char *architecture_list(void);                                            
 
 /* The tensor whose output a path's scale can be folded into: the MLP's last, a norm behind it before all. Its bias goes with it. */
 const char *architecture_last(const architecture *a);
+
+/* What tells its parts apart. */
+const architecture_filters *architecture_parts(const architecture *a);
 
 /* What it calls a key of config.json. */
 const char *architecture_key(const architecture *a, const char *usual);

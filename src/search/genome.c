@@ -13,16 +13,6 @@ static const char *const part_names[] = {"attention", "mlp", "embeddings"};
 
 #define REST "*"      /* what no filter names */
 
-/* What lies outside the layers. */
-static const char *const outer_first[] = {"embed_tokens"}, *const outer_last[] = {"lm_head", "model.norm"};
-
-/* The same, as a filter sees it. */
-static const struct outer { const char *filter, *tensor; bool last; } outers[] = {
-    {"embed_tokens", "model.embed_tokens.weight", false}, {"lm_head", "lm_head.weight", true}, {"model.norm", "model.norm.weight", true}};
-
-/* Of a layer. The first match wins, here and in mergekit, and attention comes first: the MLP's value covers the rest. */
-static const char *const attention_filters[] = {"self_attn", "input_layernorm"};
-
 static int set_ranges(genome *g, const genome_options *o, error *err)
 {
     g->n_groups = o->n_ranges ? o->n_ranges : o->n_groups > 0 ? o->n_groups : 1;
@@ -153,6 +143,7 @@ genome *genome_new(const recipe *r, const genome_options *o, error *err)
 {
     genome *g = memory_new(1, sizeof *g);
     g->layers = o->layers;
+    g->architecture = o->architecture ? o->architecture : architecture_find("llama", NULL);
     g->split_attention_mlp = o->split_attention_mlp;
     g->split_embeddings = o->split_embeddings;
     int status = set_ranges(g, o, err) == 0 ? set_filters(g, o, err) : -1;
@@ -189,18 +180,21 @@ void genome_free(genome *g)
     free(g);
 }
 
-static void set_outer(const dimension *d, const char *const *names, size_t n, double value, recipe *r)
+/* Names of what lies outside the layers. */
+static void set_outer(const dimension *d, const char *const names[2], double value, recipe *r)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < 2 && names[i]; i++)
         recipe_set_filtered(r, d->model, d->parameter, names[i], value);
 }
 
+/* The first match wins, here and in mergekit, and attention comes first: the MLP's value covers the rest. */
 static void set_layers(const genome *g, const dimension *d, double value, recipe *r)
 {
+    const architecture_filters *parts = architecture_parts(g->architecture);
     char filter[80];
     for (int layer = g->ranges[d->group][0]; layer < g->ranges[d->group][1]; layer++)
         for (int k = 0; k < (d->part == PART_ATTENTION ? 2 : 1); k++) {
-            snprintf(filter, sizeof filter, "layers.%d.%s", layer, d->part == PART_ATTENTION ? attention_filters[k] : "");
+            snprintf(filter, sizeof filter, "%s%d.%s", parts->layers, layer, d->part == PART_ATTENTION ? parts->attention[k] : "");
             recipe_set_filtered(r, d->model, d->parameter, filter, value);
         }
 }
@@ -228,12 +222,24 @@ static size_t part_of(const genome *g, const char *tensor)
     return part;
 }
 
+static void decode_outer(const genome *g, const dimension *family, const char *filter, const char *tensor, const double *x, recipe *r)
+{
+    if (filter)
+        recipe_set_filtered(r, family->model, family->parameter, filter, x[part_of(g, tensor)]);
+}
+
 /* All values of one parameter of one model. A filter that must hold in some layers only has a gradient with a value for each layer. */
 static void decode_family(const genome *g, const dimension *family, const double *x, double *values, recipe *r)
 {
     size_t parts = g->n_filters + 1, last = (size_t)g->n_groups - 1;
-    for (size_t i = 0; g->n_groups > 1 && !g->smooth && i < sizeof outers / sizeof *outers; i++)
-        recipe_set_filtered(r, family->model, family->parameter, outers[i].filter, x[(outers[i].last ? last : 0) * parts + part_of(g, outers[i].tensor)]);
+    const architecture *a = g->architecture;
+    const architecture_filters *names = architecture_parts(a);
+    if (g->n_groups > 1 && !g->smooth) {
+        decode_outer(g, family, names->first[0], a->embedding, x, r);
+        decode_outer(g, family, names->first[1], a->positions, x, r);
+        decode_outer(g, family, names->last[0], a->head, x + last * parts, r);
+        decode_outer(g, family, names->last[1], a->final_norm, x + last * parts, r);
+    }
     for (size_t part = 0; part < parts; part++) {
         size_t n = gradient(g, family, parts, part, x, values);
         recipe_set_gradient(r, family->model, family->parameter, part < g->n_filters ? g->filters[part] : NULL, values, n);
@@ -257,6 +263,7 @@ void genome_decode(const genome *g, const double *x, recipe *r)
         decode_filtered(g, x, r);
         return;
     }
+    const architecture_filters *names = architecture_parts(g->architecture);
     bool plain = g->n_groups == 1 && !g->split_attention_mlp && !g->split_embeddings;
     for (size_t i = 0; i < g->count; i++) {
         const dimension *d = &g->dimensions[i];
@@ -265,8 +272,8 @@ void genome_decode(const genome *g, const double *x, recipe *r)
             continue;
         }
         if (d->part == PART_EMBEDDINGS) {
-            set_outer(d, outer_first, 1, x[i], r);
-            set_outer(d, outer_last, 2, x[i], r);
+            set_outer(d, names->first, x[i], r);
+            set_outer(d, names->last, x[i], r);
             continue;
         }
         set_layers(g, d, x[i], r);
@@ -275,9 +282,9 @@ void genome_decode(const genome *g, const double *x, recipe *r)
         if (g->split_embeddings || d->part == PART_ATTENTION)
             continue;
         if (d->group == 0)
-            set_outer(d, outer_first, 1, x[i], r);
+            set_outer(d, names->first, x[i], r);
         if (d->group == g->n_groups - 1)
-            set_outer(d, outer_last, 2, x[i], r);
+            set_outer(d, names->last, x[i], r);
     }
 }
 
@@ -296,16 +303,25 @@ static int value_of(const dimension *d, const recipe *r, const char *tensor, dou
     return 0;
 }
 
+/* One of a layer's tensors, an expert's 0th where there are several; free() it. */
+static char *layer_name(const char *pattern, int layer)
+{
+    const char *mark = strstr(pattern, "%d"), *expert = strstr(mark + 2, "%d");
+    if (!expert)
+        return memory_print("%.*s%d%s", (int)(mark - pattern), pattern, layer, mark + 2);
+    return memory_print("%.*s%d%.*s0%s", (int)(mark - pattern), pattern, layer, (int)(expert - mark - 2), mark + 2, expert + 2);
+}
+
 int genome_encode(const genome *g, const recipe *r, double *x, error *err)
 {
-    static const char *const tensors[] = {"self_attn.q_proj.weight", "mlp.up_proj.weight"};
-    char name[96];
+    const architecture *a = g->architecture;
+    const char *const tensors[] = {a->q, a->up ? a->up : a->gate};
     for (size_t i = 0; i < g->count; i++) {
         const dimension *d = &g->dimensions[i];
         double sum = 0, value;
         int count = 0;
         if (d->part == PART_EMBEDDINGS) {
-            if (value_of(d, r, "model.embed_tokens.weight", 0, &sum, err) != 0)
+            if (value_of(d, r, a->embedding, 0, &sum, err) != 0)
                 return -1;
             count = 1;
         }
@@ -313,8 +329,10 @@ int genome_encode(const genome *g, const recipe *r, double *x, error *err)
             for (int k = 0; k < 2; k++) {
                 if ((k == 0 && d->part == PART_MLP) || (k == 1 && d->part == PART_ATTENTION))
                     continue;
-                snprintf(name, sizeof name, "model.layers.%d.%s", layer, tensors[k]);
-                if (value_of(d, r, name, g->layers > 1 ? (double)layer / (g->layers - 1) : 1, &value, err) != 0)
+                char *name = layer_name(tensors[k], layer);
+                int status = value_of(d, r, name, g->layers > 1 ? (double)layer / (g->layers - 1) : 1, &value, err);
+                free(name);
+                if (status != 0)
                     return -1;
                 sum += value;
                 count++;

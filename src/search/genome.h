@@ -8,7 +8,7 @@
  *     genome_decode(g, x, r);              // r is now the recipe that x means
  *     genome_free(g);
  *
- * Parts: with split_attention_mlp a group has a value for attention (self_attn, input_layernorm) and one for all else in the
+ * Parts: with split_attention_mlp a group has a value for attention (with the norm before it) and one for all else in the
  * layer; with split_embeddings the embeddings, head and final norm have one of their own. With filters, as mergekit-evolve has them, a
  * group has a value for every filter (what its name holds; the first match wins) and one for the rest; smooth makes of the groups' values
  * a gradient over the layers.
@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "merge/method.h"
 #include "merge/recipe.h"
+#include "model/architecture.h"
 
 enum genome_part { PART_ATTENTION, PART_MLP, PART_EMBEDDINGS };
 
@@ -41,6 +42,7 @@ typedef struct genome {
     size_t count;
     /* of a recipe's */
     int layers;                 /* of the models */
+    const architecture *architecture;
     int (*ranges)[2];           /* [n_groups] first layer, one past the last; owned */
     int n_groups;
     bool split_attention_mlp, split_embeddings, smooth;
@@ -50,6 +52,7 @@ typedef struct genome {
 
 typedef struct genome_options {
     const method *method;
+    const architecture *architecture;   /* of the models, for the names of their parts; NULL: Llama, whose names most have */
     const char *const *names;   /* [n_models] short names for dimensions ("ja"); borrowed */
     int layers;
     int n_groups;               /* equal groups ... */

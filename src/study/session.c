@@ -149,6 +149,7 @@ static int open_model(session *s, int index, error *err)
     if (config_read(m->checkpoint->config, m->checkpoint->name, &config, err) != 0)
         return -1;
     m->layers = (int)config.layers;
+    m->architecture = architecture_find(config.type, NULL);
     return 0;
 }
 
@@ -211,6 +212,7 @@ static int open_genome(session *s, step *st, error *err)
     int *layers = memory_new(st->n_models, sizeof *layers);
     for (size_t i = 0; i < st->n_models; i++)
         layers[i] = find_model(s, st->model[i] >= 0 ? st->model[i] : step_shape_model(s->file, st->winner_of[i]))->layers;
+    st->architecture = find_model(s, st->model[0] >= 0 ? st->model[0] : step_shape_model(s->file, st->winner_of[0]))->architecture;
     int status = step_open_genome(st, layers, err) == 0 ? step_take_start(st, err) : -1;
     free(layers);
     if (status != 0)

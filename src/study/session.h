@@ -26,6 +26,7 @@ typedef struct session_model {
     char *name, *path;                  /* owned */
     checkpoint *checkpoint;             /* owned */
     char digest[65];                    /* sampled */
+    const architecture *architecture;
     int layers, index;                  /* index in the study file */
 } session_model;
 

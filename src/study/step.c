@@ -181,6 +181,7 @@ static genome *parameter_genome(const step *st, int layers, error *err)
     struct genome_bound *bounds = bounds_of(s);
     const char **fixed = fixed_of(s);
     genome_options options = {.method = method_find(s->method),
+                              .architecture = st->architecture,
                               .names = (const char *const *)st->names,
                               .layers = layers,
                               .n_groups = s->granularity ? layers / s->granularity : s->n_ranges ? s->n_ranges : s->n_groups,

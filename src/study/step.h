@@ -23,6 +23,7 @@ typedef struct step {
     int *model, *winner_of;             /* [n_models] a model of the study, or the step whose winner it is; else -1; owned */
     recipe *recipe;                     /* of parameters: over the models' paths; owned */
     layer_path *path;                   /* of data flow; owned */
+    const architecture *architecture;   /* of the first model, for the names of its parts; NULL: Llama's */
     genome *genome;
     store_dimension *dims;              /* [genome->count] names borrowed from the genome; owned */
     int max_hops;                       /* of a path */

@@ -439,13 +439,58 @@ static void test_parameters_of_other_kinds(void **state)
     }
 }
 
+/* Attention, MLP and what lies outside of the layers, by the names that other architectures have. */
+static void test_other_names(void **state)
+{
+    (void)state;
+    static const struct { const char *type, *attention, *norm, *mlp, *first, *head, *final; } cases[] = {
+        {"gpt2", "transformer.h.%d.attn.c_proj.bias", "transformer.h.%d.ln_1.weight", "transformer.h.%d.mlp.c_fc.weight", "transformer.wpe.weight",
+         "lm_head.weight", "transformer.ln_f.bias"},
+        {"gpt_neox", "gpt_neox.layers.%d.attention.dense.weight", "gpt_neox.layers.%d.input_layernorm.bias",
+         "gpt_neox.layers.%d.post_attention_layernorm.weight", "gpt_neox.embed_in.weight", "embed_out.weight", "gpt_neox.final_layer_norm.bias"},
+        {"mixtral", "model.layers.%d.self_attn.v_proj.weight", "model.layers.%d.input_layernorm.weight",
+         "model.layers.%d.block_sparse_moe.experts.3.w2.weight", "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        error err = {0};
+        recipe *r = three_models("dare_ties");
+        genome_options options = options_for("dare_ties");
+        options.architecture = architecture_find(cases[c].type, NULL);
+        options.n_groups = 3;
+        options.split_attention_mlp = true;
+        genome *g = made(r, &options);
+        double *x = counted(g), *again = counted(g);
+        genome_decode(g, x, r);
+        for (int layer = 0; layer < LAYERS; layer++) {
+            char name[120], attention[40], mlp[40];
+            const char *const patterns[] = {cases[c].attention, cases[c].norm, cases[c].mlp};
+            snprintf(attention, sizeof attention, "ja.weight.g%d.attention", layer / 4);
+            snprintf(mlp, sizeof mlp, "ja.weight.g%d.mlp", layer / 4);
+            for (int k = 0; k < 3; k++) {
+                const char *mark = strstr(patterns[k], "%d");
+                snprintf(name, sizeof name, "%.*s%d%s", (int)(mark - patterns[k]), patterns[k], layer, mark + 2);
+                assert_value(r, 0, "weight", name, layer / 11.0, x[find(g, k < 2 ? attention : mlp)]);
+            }
+        }
+        assert_value(r, 0, "weight", cases[c].first, 0, x[find(g, "ja.weight.g0.mlp")]);
+        assert_value(r, 0, "weight", cases[c].head, 1, x[find(g, "ja.weight.g2.mlp")]);
+        assert_value(r, 0, "weight", cases[c].final, 1, x[find(g, "ja.weight.g2.mlp")]);
+        assert_int_equal(genome_encode(g, r, again, &err), 0);
+        for (size_t i = 0; i < g->count; i++)
+            assert_true(fabs(again[i] - x[i]) < 1e-12);
+        free(again);
+        free(x);
+        genome_free(g);
+        recipe_free(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_tensor_follows_its_dimension), cmocka_unit_test(test_one_group_is_plain_numbers),
         cmocka_unit_test(test_bounds_start_and_spread), cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_a_start_from_another_recipe),
         cmocka_unit_test(test_methods_with_and_without_a_base), cmocka_unit_test(test_filters_in_groups),
-        cmocka_unit_test(test_every_parameter_of_every_method), cmocka_unit_test(test_parameters_of_other_kinds),
+        cmocka_unit_test(test_every_parameter_of_every_method), cmocka_unit_test(test_other_names), cmocka_unit_test(test_parameters_of_other_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
