@@ -23,9 +23,9 @@ static const method_parameter breadcrumbs[] = {
     WEIGHT, DENSITY(0.05, 1), {"gamma", true, false, false, 0.01, 0, 1, 0, 0.1, "share of the task vector's elements, the largest, that are dropped"},
     NORMALIZE(0), LAMBDA, RESCALE(0), INT8_MASK};
 /* So that every density with every epsilon keeps its chances between 0 and 1. */
-#define DELLA_SPARSE DENSITY(0.2, 0.8), {"epsilon", true, false, false, 0.15, 0, 0.5, 0, 0.15, "how far chances to stay lie from the density: smallest of a row, minus; largest, plus"}
-static const method_parameter della[] = {WEIGHT, DELLA_SPARSE, NORMALIZE(1), LAMBDA, RESCALE(1), INT8_MASK};
-static const method_parameter della_linear[] = {WEIGHT, DELLA_SPARSE, NORMALIZE(0), LAMBDA, RESCALE(1), INT8_MASK};
+#define EPSILON {"epsilon", true, false, false, 0.15, 0, 0.5, 0, 0.15, "how far chances to stay lie from the density: smallest of a row, minus; largest, plus"}
+static const method_parameter della[] = {WEIGHT, DENSITY(0.2, 0.8), EPSILON, NORMALIZE(1), LAMBDA, RESCALE(1), INT8_MASK};
+static const method_parameter della_linear[] = {WEIGHT, DENSITY(0.2, 0.8), EPSILON, NORMALIZE(0), LAMBDA, RESCALE(1), INT8_MASK};
 static const method_parameter nuslerp[] = {
     WEIGHT, {"nuslerp_flatten", false, true, false, 1, 0, 1, 0, 0, "take a tensor as one vector; false: each row or column"},
     {"nuslerp_row_wise", false, true, false, 0, 0, 1, 0, 0, "without nuslerp_flatten: vectors run down the rows' first dimension, not along the last"}};
