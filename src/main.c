@@ -8,17 +8,16 @@
 #include "cmd/options.h"
 #include "compute/backend.h"
 
-static const command *const commands[] = {
-    &command_evolve, &command_merge, &command_eval, &command_generate, &command_inspect, &command_report, &command_export,
+const command *const command_table[] = {
+    &command_evolve, &command_merge, &command_eval, &command_generate, &command_inspect, &command_report, &command_export, &command_help, NULL,
 };
-enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
-static void print_usage(FILE *out)
+const command *command_find(const char *name)
 {
-    fputs("merganser: find, by evolution, a merge of language models that does what none of its sources does\n\nusage: merganser VERB ...\n\n", out);
-    for (int i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
-    fputs("\nmerganser VERB --help tells more, with an example. merganser --version names what it was built with.\n", out);
+    for (const command *const *c = command_table; *c; c++)
+        if (strcmp((*c)->name, name) == 0)
+            return *c;
+    return NULL;
 }
 
 static void print_version(void)
@@ -29,25 +28,32 @@ static void print_version(void)
     printf("\nstore: SQLite\nabsent: CUDA, PostgreSQL, MeCab\n");
 }
 
+static int fail_unknown(const char *word)
+{
+    const char *names[sizeof command_table / sizeof *command_table] = {0};
+    for (size_t i = 0; command_table[i]; i++)
+        names[i] = command_table[i]->name;
+    const char *near = text_nearest(word, names);
+    fprintf(stderr, "merganser: unknown verb '%s'%s%s%s (see merganser --help)\n", word, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
     progress_catch_interrupts();
     signal(SIGXFSZ, SIG_IGN);   /* a file-size limit is an error of write, not a death */
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-        print_usage(argc < 2 ? stderr : stdout);
-        return argc < 2 ? 2 : 0;
+    if (argc < 2) {
+        help_print(stderr);
+        return 2;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        help_print(stdout);
+        return 0;
     }
     if (strcmp(argv[1], "--version") == 0) {
         print_version();
         return 0;
     }
-    const char *names[N_COMMANDS + 1] = {0};
-    for (int i = 0; i < N_COMMANDS; i++) {
-        if (strcmp(argv[1], commands[i]->name) == 0)
-            return commands[i]->run(commands[i], argc - 2, argv + 2);
-        names[i] = commands[i]->name;
-    }
-    const char *near = text_nearest(argv[1], names);
-    fprintf(stderr, "merganser: unknown verb '%s'%s%s%s (see merganser --help)\n", argv[1], near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-    return 2;
+    const command *verb = command_find(argv[1]);
+    return verb ? verb->run(verb, argc - 2, argv + 2) : fail_unknown(argv[1]);
 }

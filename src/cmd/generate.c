@@ -86,10 +86,7 @@ static int run(const command *self, int argc, char **argv)
         if (checkpoint_check_finite(model.models[i], pool, &err) != 0)
             goto done;
     lineup l = source_lineup(&model);
-    const char *folder = model.models[0]->folder;
-    if (!folder)
-        fail(&err, ERROR_USAGE, "%s: is no folder with a tokenizer", words[0]);
-    if (!folder || !(p = lineup_plan(&l, &err)) || !(t = tokenizer_open(folder, &err)))
+    if (!(p = lineup_plan(&l, &err)) || !(t = tokenizer_of(model.models[0], &err)))
         goto done;
     if (tokenizer_encode(t, text, strlen(text), true, &ids, &err) != 0)
         goto done;

@@ -16,6 +16,7 @@
 #include "study/source.h"
 #include "study/terminal.h"
 #include "tensor/checkpoint.h"
+#include "tensor/gguf.h"
 #include "text/tokenizer.h"
 
 static void print_config(const checkpoint *c)
@@ -39,7 +40,7 @@ static void print_config(const checkpoint *c)
 static void print_tokenizer(const checkpoint *c)
 {
     error err = {0};
-    tokenizer *t = c->folder ? tokenizer_open(c->folder, &err) : NULL;
+    tokenizer *t = c->folder ? tokenizer_of(c, &err) : NULL;
     if (t)
         printf("tokenizer: %" PRId32 " tokens\n", tokenizer_size(t));
     else
@@ -93,39 +94,25 @@ typedef struct weight { const void *data; uint64_t count, bytes; } weight;
 typedef struct weights { weight *items; size_t n; } weights;
 typedef struct weight_sum { uint64_t parameters, bytes; } weight_sum;
 
-static void add_matrix(weights *w, const matrix *m)
+static void add_matrix(void *context, const matrix *m)
 {
+    weights *w = context;
     uint64_t count = (uint64_t)(m->n * m->k);
     w->items = memory_grow(w->items, w->n + 1, sizeof *w->items);
     w->items[w->n++] = (weight){m->data, count, count * dtype_size(m->dtype)};
 }
 
-static void add_vector(weights *w, const plan_vector *v)
+static void add_vector(void *context, plan_vector *v)
 {
-    if (!v->source)
-        return;
+    weights *w = context;
     w->items = memory_grow(w->items, w->n + 1, sizeof *w->items);
     w->items[w->n++] = (weight){v->source->data, (uint64_t)v->n, tensor_bytes(v->source)};
 }
 
-static void add_block(weights *w, const plan_block *b)
+static void add_table(weights *w, const tensor *t)
 {
-    add_vector(w, &b->norm);
-    if (b->kind == BLOCK_ATTENTION) {
-        const matrix *const m[] = {&b->attention.q, &b->attention.k, &b->attention.v, &b->attention.o};
-        const plan_vector *const v[] = {&b->attention.q_bias, &b->attention.k_bias, &b->attention.v_bias, &b->attention.o_bias};
-        for (int i = 0; i < 4; i++) {
-            add_matrix(w, m[i]);
-            add_vector(w, v[i]);
-        }
-    } else {
-        const matrix *const m[] = {&b->mlp.gate, &b->mlp.up, &b->mlp.down};
-        const plan_vector *const v[] = {&b->mlp.gate_bias, &b->mlp.up_bias, &b->mlp.down_bias};
-        for (int i = 0; i < 3; i++) {
-            add_matrix(w, m[i]);
-            add_vector(w, v[i]);
-        }
-    }
+    matrix m = {.data = t->data, .dtype = t->dtype, .n = t->shape[0], .k = t->shape[1]};
+    add_matrix(w, &m);
 }
 
 static int by_place(const void *a, const void *b)
@@ -139,14 +126,18 @@ static weight_sum sum_weights(const plan *p, bool once)
 {
     weights w = {0};
     weight_sum sum = {0};
-    matrix embedding = {.data = p->embedding->data, .dtype = p->embedding->dtype, .n = p->embedding->shape[0], .k = p->embedding->shape[1]};
-    add_matrix(&w, &embedding);
+    plan_norm final = p->final_norm;
+    add_table(&w, p->embedding);
+    if (p->positions)
+        add_table(&w, p->positions);
     if (p->head.data != p->embedding->data || (!once && p->hops[0].scale != 1))     /* embeddings that are scaled no longer serve as head */
         add_matrix(&w, &p->head);
-    add_vector(&w, &p->final_norm);
+    add_vector(&w, &final.weight);
+    if (final.bias.source)
+        add_vector(&w, &final.bias);
     for (int h = 0; h < p->n_hops; h++)
         for (int k = 0; k < p->hops[h].n_blocks; k++)
-            add_block(&w, &p->hops[h].blocks[k]);
+            plan_visit(&p->hops[h].blocks[k], &(plan_visitor){.matrix = add_matrix, .vector = add_vector, .context = &w});
     if (once)
         qsort(w.items, w.n, sizeof *w.items, by_place);
     for (size_t i = 0; i < w.n; i++) {
@@ -243,9 +234,38 @@ static int try_recipe(const char *file, const common_options *common, threads *p
     return status;
 }
 
+/* ---- GGUF files: what their tensors are stored as; the list below tells what they are read as */
+
+static void print_types(const gguf *g)
+{
+    size_t counts[64] = {0}, shown = 0;
+    for (size_t i = 0; i < g->n_tensors; i++)
+        counts[g->tensors[i].type->id % 64]++;
+    for (uint32_t id = 0; id < 64; id++)
+        if (counts[id])
+            printf("%s %zu %s", shown++ ? "," : "", counts[id], quant_find(id)->name);
+}
+
+static int inspect_gguf(const char *name, bool json, bool all, error *err)
+{
+    checkpoint *c = checkpoint_open_lazy(name, err);
+    gguf *g = c ? gguf_parse(c->buffers[0], name, err) : NULL;
+    if (g && !json) {
+        printf("GGUF file:");
+        print_types(g);
+        putchar('\n');
+    }
+    int status = g ? inspect_model(name, c, json, all, err) : -1;
+    gguf_free(g);
+    checkpoint_free(c);
+    return status;
+}
+
 static int inspect_source(const char *name, threads *pool, bool json, bool all, error *err)
 {
     source s = {0};
+    if (gguf_is(name))
+        return inspect_gguf(name, json, all, err);
     if (source_open(name, pool, &s, err) != 0)
         return -1;
     int status = s.path ? inspect_path(name, &s, json, err) : inspect_model(name, s.models[0], json, all, err);

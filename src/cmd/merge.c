@@ -2,8 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "cmd/gguf_output.h"
 #include "cmd/options.h"
 #include "merge/merge.h"
 #include "merge/passthrough.h"
@@ -11,7 +13,7 @@
 #include "study/source.h"
 
 typedef struct merge_command {
-    const char *file, *out;
+    const char *file, *out, *told;     /* told: what messages call the output */
     bool force, compat, resume;
     uint64_t shard_bytes, memory;
     int64_t seed;               /* -1: the recipe's */
@@ -22,7 +24,26 @@ typedef struct merge_command {
     double began;
 } merge_command;
 
+/* Of an output that is no folder; merging into one looks for itself. */
+static int check_source(const merge_command *c, const char *model, error *err)
+{
+    if (model && file_same(model, c->told))
+        return fail(err, ERROR_USAGE, "%s is one of the sources: write the merge elsewhere", c->told);
+    return 0;
+}
+
 /* ---- recipes */
+
+static int check_models(const merge_command *c, const recipe *r, error *err)
+{
+    int status = 0;
+    for (size_t i = 0; i < r->n_models && status == 0; i++) {
+        char *folder = recipe_model_folder(r, (int)i);
+        status = check_source(c, folder, err);
+        free(folder);
+    }
+    return status;
+}
 
 static int merge_recipe(const merge_command *c, const yaml_value *root, error *err)
 {
@@ -39,12 +60,14 @@ static int merge_recipe(const merge_command *c, const yaml_value *root, error *e
         r->out_dtype = c->dtype;
     const merge_output output = {.path = c->out, .replace = c->force, .resume = c->resume, .shard_bytes = c->shard_bytes};
     progress_catch_interrupts();
-    int status = merge_to_folder(r, &output, &(merge_options){.pool = c->pool, .memory = c->memory}, err);
+    int status = check_models(c, r, err);
+    if (status == 0)
+        status = merge_to_folder(r, &output, &(merge_options){.pool = c->pool, .memory = c->memory}, err);
     double seconds = progress_seconds() - c->began;
     if (status == 0 && c->json)
         printf("{\"method\": \"%s\", \"models\": %zu, \"seconds\": %.3f}\n", r->method, r->n_models, seconds);
     else if (status == 0)
-        printf("%s: %s of %zu models, %.1f s\n", c->out, r->method, r->n_models, seconds);
+        printf("%s: %s of %zu models, %.1f s\n", c->told, r->method, r->n_models, seconds);
     recipe_free(r);
     return status;
 }
@@ -68,7 +91,7 @@ static int fold_sources(const merge_command *c, checkpoint *const *sources, cons
     if (status == 0 && c->json)
         printf("{\"method\": \"path\", \"models\": %zu, \"layers\": %zu, \"seconds\": %.3f}\n", p->n_sources, p->n_hops, seconds);
     else if (status == 0)
-        printf("%s: a path of %zu layers of %zu models, %.1f s\n", c->out, p->n_hops, p->n_sources, seconds);
+        printf("%s: a path of %zu layers of %zu models, %.1f s\n", c->told, p->n_hops, p->n_sources, seconds);
     return status;
 }
 
@@ -86,6 +109,8 @@ static int merge_path(const merge_command *c, layer_path *p, int dtype, error *e
         return -1;
     }
     status = source_open_path(p, c->pool, &s, err);
+    for (size_t i = 0; i < s.n_models && status == 0; i++)
+        status = check_source(c, s.models[i]->folder, err);
     if (status == 0)
         status = fold_sources(c, s.models, s.path, c->dtype >= 0 ? c->dtype : dtype, err);
     source_close(&s);
@@ -100,13 +125,30 @@ static int merge_file(const merge_command *c, error *err)
     if (!root)
         return -1;
     int status = -1, dtype = -1;
-    if (passthrough_or_path(root)) {
+    /* mergekit's passthrough is a recipe like the others, unless it stacks what is no folder: a recipe's merge, a study's trial. */
+    if (path_is_yaml(root) || passthrough_of_made(root)) {
         layer_path *p = passthrough_or_path_read(root, c->file, &dtype, err);
         status = p ? merge_path(c, p, dtype, err) : -1;
     } else {
         status = merge_recipe(c, root, err);
     }
     yaml_free(root);
+    return status;
+}
+
+/* Into a folder, which then becomes the GGUF file. */
+static int merge_gguf(merge_command *c, const char *type, error *err)
+{
+    gguf_options options = {.replace = c->force};
+    char *folder = gguf_read_type(type, c->told, &options.type, err) == 0 ? gguf_begin(c->told, c->force, err) : NULL;
+    if (!folder)
+        return -1;
+    c->out = folder;
+    c->force = true;
+    int status = merge_file(c, err);
+    if (status == 0)
+        status = gguf_finish(folder, c->told, &options, err);
+    free(folder);
     return status;
 }
 
@@ -122,10 +164,11 @@ static int run(const command *self, int argc, char **argv)
 {
     common_options common = {0};
     merge_command c = {.seed = -1};
-    const char *dtype = NULL;
+    const char *dtype = NULL, *gguf_type = NULL;
     const option options[] = {
         {"force", 'f', OPTION_FLAG, &c.force, NULL, "replace OUT where it exists"},
         {"dtype", 0, OPTION_TEXT, &dtype, "TYPE", "write float32, bfloat16 or float16 (default: the file's out_dtype, else the sources')"},
+        {"gguf-type", 0, OPTION_TEXT, &gguf_type, "TYPE", GGUF_TYPE_OPTION},
         {"compat", 0, OPTION_FLAG, &c.compat, NULL, "round where mergekit 0.1.5 rounds, with its masks"},
         {"resume", 0, OPTION_FLAG, &c.resume, NULL, "go on behind the shards that a run of this merge finished before it was cut short"},
         {"shard-size", 0, OPTION_SIZE, &c.shard_bytes, "SIZE", "the most bytes of a file of tensors (default 5GB)"},
@@ -138,7 +181,7 @@ static int run(const command *self, int argc, char **argv)
 
     error err = {0};
     c.file = words[0];
-    c.out = words[1];
+    c.out = c.told = words[1];
     c.json = common.json;
     c.memory = common.memory;
     c.began = progress_seconds();
@@ -146,13 +189,13 @@ static int run(const command *self, int argc, char **argv)
     if (!c.backend || read_dtype(dtype, &c.dtype, &err) != 0)
         return options_fail(&err);
     c.pool = options_pool(&common);
-    int status = merge_file(&c, &err);
+    int status = gguf_is_output(c.out) || gguf_type ? merge_gguf(&c, gguf_type, &err) : merge_file(&c, &err);
     threads_free(c.pool);
     return status == 0 ? 0 : options_fail(&err);
 }
 
 const command command_merge = {
     "merge", "RECIPE.yml|PATH.yml OUT",
-    "Write a Hugging Face folder: models merged as a mergekit recipe says, or a path through layers of several models (path.yml, or mergekit's passthrough) folded into one.",
+    "Write a Hugging Face folder, or a GGUF file where OUT ends in .gguf: models merged as a mergekit recipe says, or a path through layers of several models (path.yml, or mergekit's passthrough) folded into one.",
     "  merganser merge recipes/ties.yml merged\n  merganser merge path.yml folded --dtype float32\n", run,
 };

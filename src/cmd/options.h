@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/error.h"
 #include "base/threads.h"
@@ -48,6 +49,12 @@ const backend *options_backend(const common_options *common, error *err);
 /* Prints one line on stderr and returns the exit status for this error. */
 int options_fail(const error *err);
 
-extern const command command_evolve, command_merge, command_eval, command_generate, command_inspect, command_report, command_export;
+extern const command command_evolve, command_merge, command_eval, command_generate, command_inspect, command_report, command_export, command_help;
+
+/* main.c: all verbs, NULL-terminated; one of them by its name, NULL: there is none. */
+extern const command *const command_table[];
+const command *command_find(const char *name);
+
+void help_print(FILE *out);     /* help.c: the verbs */
 
 #endif

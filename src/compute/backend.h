@@ -25,6 +25,8 @@ typedef struct matrix {   /* a weight: n rows of k */
     const float *bias;    /* [n] or NULL; borrowed */
 } matrix;
 
+enum activation { ACTIVATION_SILU, ACTIVATION_GELU, ACTIVATION_GELU_TANH };   /* x / (1 + exp(-x)); exact; its approximation by tanh */
+
 /* One query's view of its keys and values: blocks of `block_tokens` positions each, positions b*block_tokens ... in
  * keys[b] -> [kv_heads][head_dim][block_tokens] and values[b] -> [kv_heads][block_tokens][head_dim], f32. */
 typedef struct attention_query {
@@ -58,11 +60,17 @@ typedef struct backend {
     /* y = x / sqrt(mean(x^2) + eps) * (weight + offset), a row at a time; offset is 0 (Llama) or 1 (Gemma). In place is fine. */
     void (*rms_norm)(const float *x, const float *weight, float offset, float eps, float *y, int64_t rows, int64_t n);
 
+    /* y = (x - mean(x)) / sqrt(variance(x) + eps) * weight + bias, a row at a time; the variance is that of all n. In place is fine. */
+    void (*layer_norm)(const float *x, const float *weight, const float *bias, float eps, float *y, int64_t rows, int64_t n);
+
     /* Half-split rotation of `heads` heads of head_dim: pairs (i, i + rotary/2) by cos[i], sin[i], i < rotary/2. In place. */
     void (*rope)(float *x, const float *cosine, const float *sine, int heads, int head_dim, int rotary);
 
-    /* out[i] = silu(gate[i]) * up[i]; silu(x) = x / (1 + exp(-x)) */
-    void (*swiglu)(const float *gate, const float *up, float *out, int64_t n);
+    /* out[i] = f(gate[i]) * up[i]; up NULL: f(gate[i]). In place is fine. */
+    void (*activate)(enum activation f, const float *gate, const float *up, float *out, int64_t n);
+
+    /* x[i] = cap * tanh(x[i] / cap) */
+    void (*softcap)(float *x, float cap, int64_t n);
 
     /* y[i] += x[i] */
     void (*add)(float *y, const float *x, int64_t n);

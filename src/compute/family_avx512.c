@@ -15,7 +15,8 @@ static bool available(void)
 }
 
 const backend backend_avx512 = {
-    .name = "avx512", .available = available, .matmul = matmul, .rms_norm = rms_norm, .rope = rope, .swiglu = swiglu, .add = add,
+    .name = "avx512", .available = available, .matmul = matmul, .rms_norm = rms_norm, .layer_norm = layer_norm, .rope = rope,
+    .activate = activate, .softcap = softcap, .add = add,
     .attention = attention, .argmax = argmax, .all_finite = all_finite, .log_sum_exp = log_sum_exp,
 };
 

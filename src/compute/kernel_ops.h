@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "compute/backend.h"
 #include "compute/kernel_math.h"
 #include "compute/scalar.h"
 
@@ -33,6 +34,36 @@ static void rms_norm(const float *x, const float *weight, float offset, float ep
     }
 }
 
+/* The sum over a row's elements, or over the squares of what they are above `mean`. */
+static inline float sum_row(const float *x, int64_t n, bool squares, float mean)
+{
+    vec sums[4] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
+    const vec middle = vec_set(mean);
+    int64_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH) {
+        vec v = vec_sub(vec_load(x + i), middle);
+        sums[i / WIDTH % 4] = squares ? vec_fma(v, v, sums[i / WIDTH % 4]) : vec_add(sums[i / WIDTH % 4], v);
+    }
+    float parts[4], rest = 0;
+    for (; i < n; i++)
+        rest += squares ? (x[i] - mean) * (x[i] - mean) : x[i] - mean;
+    vec4_store(parts, vec_sum4(sums[0], sums[1], sums[2], sums[3]));
+    return ((parts[0] + parts[1]) + (parts[2] + parts[3])) + rest;
+}
+
+static void layer_norm(const float *x, const float *weight, const float *bias, float eps, float *y, int64_t rows, int64_t n)
+{
+    for (int64_t row = 0; row < rows; row++, x += n, y += n) {
+        const float mean = sum_row(x, n, false, 0) / (float)n;
+        const vec middle = vec_set(mean), scale = vec_set(1 / sqrtf(sum_row(x, n, true, mean) / (float)n + eps));
+        for (int64_t i = 0; i < n; i += WIDTH) {
+            const int64_t lanes = lanes_at(i, n);
+            vec v = vec_mul(vec_sub(vec_load_first(x + i, lanes), middle), scale);
+            vec_store_first(y + i, vec_fma(v, vec_load_first(weight + i, lanes), vec_load_first(bias + i, lanes)), lanes);
+        }
+    }
+}
+
 static void rope(float *x, const float *cosine, const float *sine, int heads, int head_dim, int rotary)
 {
     const int half = rotary / 2;
@@ -47,13 +78,41 @@ static void rope(float *x, const float *cosine, const float *sine, int heads, in
     }
 }
 
-static void swiglu(const float *gate, const float *up, float *out, int64_t n)
+static inline __attribute__((always_inline)) vec activation_of(enum activation f, vec x)
+{
+    if (f == ACTIVATION_SILU)
+        return vec_div(x, vec_add(vec_set(1), vec_exp(vec_sub(vec_zero(), x))));
+    const vec half = vec_mul(vec_set(0.5f), x);
+    if (f == ACTIVATION_GELU)
+        return vec_fma(half, vec_erf(vec_mul(x, vec_set(0x1.6a09e6p-1f))), half);        /* 1 / sqrt(2) */
+    const vec cube = vec_mul(vec_mul(x, x), x);
+    return vec_fma(half, vec_tanh(vec_mul(vec_set(0x1.988454p-1f), vec_fma(vec_set(0.044715f), cube, x))), half);   /* sqrt(2 / pi) */
+}
+
+static inline __attribute__((always_inline)) void activate_all(enum activation f, const float *gate, const float *up, float *out, int64_t n)
 {
     for (int64_t i = 0; i < n; i += WIDTH) {
         const int64_t lanes = lanes_at(i, n);
-        vec g = vec_load_first(gate + i, lanes);
-        vec silu = vec_div(g, vec_add(vec_set(1), vec_exp(vec_sub(vec_zero(), g))));
-        vec_store_first(out + i, vec_mul(silu, vec_load_first(up + i, lanes)), lanes);
+        vec v = activation_of(f, vec_load_first(gate + i, lanes));
+        vec_store_first(out + i, up ? vec_mul(v, vec_load_first(up + i, lanes)) : v, lanes);
+    }
+}
+
+static void activate(enum activation f, const float *gate, const float *up, float *out, int64_t n)
+{
+    switch (f) {
+    case ACTIVATION_SILU: activate_all(ACTIVATION_SILU, gate, up, out, n); break;
+    case ACTIVATION_GELU: activate_all(ACTIVATION_GELU, gate, up, out, n); break;
+    case ACTIVATION_GELU_TANH: activate_all(ACTIVATION_GELU_TANH, gate, up, out, n); break;
+    }
+}
+
+static void softcap(float *x, float cap, int64_t n)
+{
+    const vec limit = vec_set(cap);
+    for (int64_t i = 0; i < n; i += WIDTH) {
+        const int64_t lanes = lanes_at(i, n);
+        vec_store_first(x + i, vec_mul(vec_tanh(vec_div(vec_load_first(x + i, lanes), limit)), limit), lanes);
     }
 }
 

@@ -69,6 +69,21 @@ static void rms_norm(const float *x, const float *weight, float offset, float ep
     }
 }
 
+static void layer_norm(const float *x, const float *weight, const float *bias, float eps, float *y, int64_t rows, int64_t n)
+{
+    for (int64_t row = 0; row < rows; row++, x += n, y += n) {
+        float sum = 0, squares = 0;
+        for (int64_t i = 0; i < n; i++)
+            sum += x[i];
+        const float mean = sum / (float)n;
+        for (int64_t i = 0; i < n; i++)
+            squares += (x[i] - mean) * (x[i] - mean);
+        const float scale = 1 / sqrtf(squares / (float)n + eps);
+        for (int64_t i = 0; i < n; i++)
+            y[i] = (x[i] - mean) * scale * weight[i] + bias[i];
+    }
+}
+
 static void rope(float *x, const float *cosine, const float *sine, int heads, int head_dim, int rotary)
 {
     int half = rotary / 2;
@@ -81,10 +96,25 @@ static void rope(float *x, const float *cosine, const float *sine, int heads, in
     }
 }
 
-static void swiglu(const float *gate, const float *up, float *out, int64_t n)
+static float activation_of(enum activation f, float x)
+{
+    if (f == ACTIVATION_SILU)
+        return x / (1 + scalar_exp(-x));
+    if (f == ACTIVATION_GELU)
+        return 0.5f * x * (1 + scalar_erf(x * 0x1.6a09e6p-1f));                        /* 1 / sqrt(2) */
+    return 0.5f * x * (1 + scalar_tanh(0x1.988454p-1f * (x + 0.044715f * x * x * x)));   /* sqrt(2 / pi) */
+}
+
+static void activate(enum activation f, const float *gate, const float *up, float *out, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
-        out[i] = gate[i] / (1 + scalar_exp(-gate[i])) * up[i];
+        out[i] = activation_of(f, gate[i]) * (up ? up[i] : 1);
+}
+
+static void softcap(float *x, float cap, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        x[i] = cap * scalar_tanh(x[i] / cap);
 }
 
 static void add(float *y, const float *x, int64_t n)
@@ -173,6 +203,7 @@ static double log_sum_exp(const float *x, int64_t n)
 }
 
 const backend backend_reference = {
-    .name = "reference", .available = available, .matmul = matmul, .rms_norm = rms_norm, .rope = rope, .swiglu = swiglu, .add = add,
+    .name = "reference", .available = available, .matmul = matmul, .rms_norm = rms_norm, .layer_norm = layer_norm, .rope = rope,
+    .activate = activate, .softcap = softcap, .add = add,
     .attention = attention, .argmax = argmax, .all_finite = all_finite, .log_sum_exp = log_sum_exp,
 };

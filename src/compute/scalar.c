@@ -117,6 +117,19 @@ float scalar_tanh(float x)
     return (float)((e - 1) / (e + 1));
 }
 
+/* 2/sqrt(pi) exp(-x^2) (x + 2/3 x^3 + 4/15 x^5 ...): all terms of one sign. */
+float scalar_erf(float x)
+{
+    double d = x, square = d * d, term = d, sum = d;
+    if (isnan(x) || fabs(d) > 4)
+        return isnan(x) ? x : x > 0 ? 1 : -1;
+    for (int n = 1; fabs(term) > 1e-17 * fabs(sum); n++) {
+        term *= 2 * square / (2 * n + 1);
+        sum += term;
+    }
+    return (float)(0x1.20dd750429b6dp0 * scalar_exp64(-square) * sum);
+}
+
 double scalar_pow64(double base, double exponent)
 {
     return scalar_exp64(exponent * scalar_log64(base));

@@ -5,11 +5,11 @@
 #include "base/memory.h"
 #include "model/rope.h"
 
-void angles_open(angles *a, const model_config *config)
+void angles_open(angles *a, const rope_config *rope)
 {
-    *a = (angles){.config = config, .half = config->head_dim / 2};
+    *a = (angles){.rope = rope, .half = rope->dims / 2};
     a->frequency = memory_new((size_t)a->half, sizeof *a->frequency);
-    a->factor = rope_frequencies(config, 0, a->frequency);
+    a->factor = rope_frequencies(rope, 0, a->frequency);
 }
 
 void angles_close(angles *a)
@@ -22,7 +22,7 @@ void angles_close(angles *a)
 
 bool angles_are_dynamic(const angles *a)
 {
-    return a->config->rope.kind == ROPE_DYNAMIC;
+    return a->rope->kind == ROPE_DYNAMIC;
 }
 
 static void reserve(angles *a, int64_t positions)
@@ -48,7 +48,7 @@ void angles_of_rows(angles *a, const int64_t *position, const int64_t *length, i
     reserve(a, rows);
     for (int64_t i = 0; i < rows; i++) {
         if (length[i] != known)
-            a->factor = rope_frequencies(a->config, length[i], a->frequency);
+            a->factor = rope_frequencies(a->rope, length[i], a->frequency);
         known = length[i];
         rope_rotate(a->frequency, a->factor, a->half, position[i], a->cosine + i * a->half, a->sine + i * a->half);
     }

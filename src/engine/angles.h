@@ -9,15 +9,15 @@
 #include "model/plan.h"
 
 typedef struct angles {
-    const model_config *config;   /* borrowed */
-    int64_t half;                 /* head_dim / 2 */
+    const rope_config *rope;      /* borrowed */
+    int64_t half;                 /* dims / 2 */
     int64_t positions;            /* in the table */
     double *frequency;            /* [half], owned */
     double factor;
     float *cosine, *sine;         /* [positions][half], owned; under dynamic scaling [rows][half] of the current step */
 } angles;
 
-void angles_open(angles *a, const model_config *config);
+void angles_open(angles *a, const rope_config *rope);
 void angles_close(angles *a);
 bool angles_are_dynamic(const angles *a);
 

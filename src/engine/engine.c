@@ -17,11 +17,9 @@ static size_t matrix_bytes(const matrix *m)
     return (size_t)(m->n * m->k) * dtype_size(m->dtype);
 }
 
-static size_t block_bytes(const plan_block *b)
+static void count_matrix(void *bytes, const matrix *m)
 {
-    return b->kind == BLOCK_ATTENTION ? matrix_bytes(&b->attention.q) + matrix_bytes(&b->attention.k) +
-                                            matrix_bytes(&b->attention.v) + matrix_bytes(&b->attention.o)
-                                      : matrix_bytes(&b->mlp.gate) + matrix_bytes(&b->mlp.up) + matrix_bytes(&b->mlp.down);
+    *(size_t *)bytes += matrix_bytes(m);
 }
 
 static bool is_small(const plan *p)
@@ -31,7 +29,7 @@ static bool is_small(const plan *p)
     for (int h = 0; h < p->n_hops; h++) {
         size_t bytes = 0;
         for (int i = 0; i < p->hops[h].n_blocks; i++)
-            bytes += block_bytes(&p->hops[h].blocks[i]);
+            plan_visit(&p->hops[h].blocks[i], &(plan_visitor){.matrix = count_matrix, .context = &bytes});
         if (bytes > SMALL_LAYER)
             return false;
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/rows.h"
 
 static int64_t larger(int64_t a, int64_t b)
 {
@@ -18,6 +19,7 @@ static void measure(forward *f)
         f->q_width = larger(f->q_width, c->heads * c->head_dim);
         f->qkv_width = larger(f->qkv_width, (c->heads + 2 * c->kv_heads) * c->head_dim);
         f->mlp_width = larger(f->mlp_width, c->intermediate);
+        f->experts = larger(f->experts, c->experts);
     }
 }
 
@@ -39,9 +41,13 @@ int forward_reserve(forward *f, int64_t rows, error *err)
         grow(&f->attended, rows, f->q_width, err) != 0 || grow(&f->gate, rows, f->mlp_width, err) != 0 ||
         grow(&f->up, rows, f->mlp_width, err) != 0)
         return -1;
+    if (f->experts > 0 && (grow(&f->routed, rows, f->experts, err) != 0 || grow(&f->expert_in, rows, hidden, err) != 0 ||
+                           grow(&f->expert_out, rows, hidden, err) != 0))
+        return -1;
     f->rows = memory_grow(f->rows, (size_t)rows, sizeof *f->rows);
     f->position = memory_grow(f->position, (size_t)rows, sizeof *f->position);
     f->length = memory_grow(f->length, (size_t)rows, sizeof *f->length);
+    f->expert_row = memory_grow(f->expert_row, (size_t)rows, sizeof *f->expert_row);
     f->max_rows = rows;
     return 0;
 }
@@ -53,12 +59,13 @@ int forward_open(forward *f, const plan *p, const backend *b, int64_t max_rows, 
     f->angles = memory_new((size_t)p->n_hops, sizeof *f->angles);
     f->hop_angles = memory_new((size_t)p->n_hops, sizeof *f->hop_angles);
     for (int h = 0; h < p->n_hops; h++) {
+        const rope_config *rope = p->hops[h].rope;
         int a = 0;
-        while (a < f->n_angles && f->angles[a].config != p->hops[h].config)
+        while (a < f->n_angles && f->angles[a].rope != rope)
             a++;
-        if (a == f->n_angles)
-            angles_open(&f->angles[f->n_angles++], p->hops[h].config);
-        f->hop_angles[h] = a;
+        if (rope && a == f->n_angles)
+            angles_open(&f->angles[f->n_angles++], rope);
+        f->hop_angles[h] = rope ? a : -1;
     }
     measure(f);
     return forward_reserve(f, max_rows, err);
@@ -78,6 +85,10 @@ void forward_close(forward *f)
     free(f->attended);
     free(f->gate);
     free(f->up);
+    free(f->routed);
+    free(f->expert_in);
+    free(f->expert_out);
+    free(f->expert_row);
     free(f->rows);
     free(f->position);
     free(f->length);
@@ -121,6 +132,15 @@ void forward_step(forward *f, const segment *segments, int n)
         blocks_run(f);
 }
 
+typedef struct cap_job { const forward *f; float *logits; } cap_job;
+
+static void cap_row(void *context, size_t i)
+{
+    const cap_job *job = context;
+    const model_config *c = &job->f->plan->config;
+    job->f->backend->softcap(job->logits + (int64_t)i * c->vocab, (float)c->logit_softcap, c->vocab);
+}
+
 void forward_logits(forward *f, const int64_t *rows, int64_t n, float *logits)
 {
     const model_config *c = &f->plan->config;
@@ -128,7 +148,9 @@ void forward_logits(forward *f, const int64_t *rows, int64_t n, float *logits)
         float *y = f->normed + i * c->hidden;
         memcpy(y, f->x + rows[i] * c->hidden, (size_t)c->hidden * sizeof(float));
         f->backend->add(y, f->pending + rows[i] * c->hidden, c->hidden);
-        f->backend->rms_norm(y, f->plan->final_norm.value, 0, (float)c->norm_eps, y, 1, c->hidden);
+        row_norm(f->backend, &f->plan->final_norm, &f->plan->configs[0], y, y, c->hidden);
     }
     f->backend->matmul(&f->plan->head, f->normed, c->hidden, logits, c->vocab, n, f->pool);
+    if (c->logit_softcap > 0)
+        threads_run(f->pool, (size_t)n, cap_row, &(cap_job){f, logits});
 }

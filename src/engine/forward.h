@@ -36,11 +36,11 @@ typedef struct forward {
     const backend *backend;
     threads *pool;            /* borrowed; NULL: this thread; may change between steps */
     kv_cache kv;
-    angles *angles;           /* [n_angles] one for each config of the path; owned */
+    angles *angles;           /* [n_angles] one for each kind of RoPE of the path; owned */
     int n_angles;
-    int *hop_angles;          /* [n_hops] index into angles; owned */
+    int *hop_angles;          /* [n_hops] index into angles, -1: none; owned */
     int64_t max_rows;         /* that the buffers hold */
-    int64_t q_width, qkv_width, mlp_width;   /* floats of the widest row of each kind */
+    int64_t q_width, qkv_width, mlp_width, experts;   /* floats of the widest row of each kind */
     /* the step */
     const segment *segments; int n_segments;
     int64_t n_rows;
@@ -53,6 +53,10 @@ typedef struct forward {
     float *qkv;               /* [q | k | v] */
     float *attended;          /* [heads * head_dim] */
     float *gate, *up;         /* [intermediate] */
+    /* of experts, where there are any */
+    float *routed;            /* [experts] the weight of each; 0: not chosen */
+    float *expert_in, *expert_out;   /* [hidden] rows of one expert */
+    int64_t *expert_row;      /* [max_rows] which they are */
     /* of attention, owned */
     const float **keys, **values;   /* [segments][stride] block pointers of the current hop */
     size_t pointer_capacity;

@@ -14,6 +14,7 @@ typedef struct part {
     char *name;                 /* in the folded model; owned */
     const tensor *from;
     float scale;
+    float offset;               /* what is scaled is the stored number + offset */
 } part;
 
 typedef struct parts {
@@ -43,6 +44,7 @@ static void first_difference(const model_config *first, const model_config *othe
     model_config c = *other;
     /* These are the first source's or the path's, whatever the other says. */
     c.layers = first->layers;
+    memcpy(c.sliding, first->sliding, sizeof c.sliding);
     c.max_positions = first->max_positions;
     c.tied = first->tied;
     if (c.rope.kind == ROPE_LINEAR)
@@ -61,6 +63,18 @@ static int check_configs(checkpoint *const *sources, const layer_path *p, const 
             return fail(err, ERROR_UNSUPPORTED, "%s and %s cannot be folded into one model, which has one config: %s; the path itself runs as it is",
                         sources[0]->name, sources[source]->name, difference);
     }
+    return 0;
+}
+
+/* Side by side, attention and MLP put out one sum, which no tensor alone gives. */
+static int check_scales(checkpoint *const *sources, const layer_path *p, const plan *whole, error *err)
+{
+    for (size_t i = 0; i + 1 < p->n_hops; i++)
+        if (p->hops[i + 1].scale != 1 && whole->configs[p->hops[i].source].parallel)
+            return fail(err, ERROR_UNSUPPORTED,
+                        "%s: the scale %g of hop %zu cannot be folded: the hop before it is %s with parallel residual, whose attention and MLP put out one "
+                        "sum; the path itself runs as it is",
+                        sources[p->hops[i].source]->name, p->hops[i + 1].scale, i + 1, whole->configs[p->hops[i].source].type);
     return 0;
 }
 
@@ -100,12 +114,31 @@ static int set_lists(json_t *text, checkpoint *const *sources, const layer_path 
     return 0;
 }
 
+/* layer_types where the engine goes by it: each hop as it runs, whether its model's config lists that or leaves it to the model type. */
+static void set_windows(json_t *text, const plan *whole)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < whole->n_hops; i++)
+        json_array_append_new(list, json_string(whole->hops[i].window ? "sliding_attention" : "full_attention"));
+    json_object_set_new(text, "layer_types", list);
+}
+
+static bool has_own_windows(const model_config *c)
+{
+    const architecture *a = architecture_of(c);
+    return (a->window == WINDOW_LAYERS || a->window == WINDOW_SWITCHED) && c->window > 0;
+}
+
 /* The first source's config with the path's lists and the least positions of the models on it; json_decref it. */
 static json_t *path_config(checkpoint *const *sources, const layer_path *p, const plan *whole, error *err)
 {
     json_t *config = json_deep_copy(sources[0]->config), *text = (json_t *)text_config(config);
     if (whole->config.max_positions != whole->configs[0].max_positions)
-        json_object_set_new(text, "max_position_embeddings", json_integer(whole->config.max_positions));
+        json_object_set_new(text, architecture_key(architecture_of(&whole->config), "max_position_embeddings"), json_integer(whole->config.max_positions));
+    if (has_own_windows(&whole->configs[0])) {
+        set_windows(text, whole);
+        return config;
+    }
     if (set_lists(text, sources, p, err) == 0)
         return config;
     json_decref(config);
@@ -121,7 +154,7 @@ static plan *bind_path(checkpoint *const *sources, const layer_path *p, json_t *
         return NULL;
     }
     plan *whole = plan_build_path(sources, p, err);
-    if (whole && check_configs(sources, p, whole, err) == 0)
+    if (whole && check_configs(sources, p, whole, err) == 0 && check_scales(sources, p, whole, err) == 0)
         *config = path_config(sources, p, whole, err);
     if (*config)
         return whole;
@@ -146,51 +179,73 @@ static bool begins_with(const char *text, const char *start)
     return strncmp(text, start, strlen(start)) == 0;
 }
 
-/* "model.layers." of "model.layers.%d.mlp.down_proj.weight", behind the model's prefix; free() it. */
+/* "model.layers." of "model.layers.%d.mlp.down_proj.weight", as the model spells it; free() it. */
 static char *layers_of(const checkpoint *c, const architecture *a)
 {
-    return memory_print("%s%.*s", plan_prefix(c), (int)(strstr(a->down, "%d") - a->down), a->down);
+    char *pattern = memory_print("%.*s", (int)(strstr(a->down, "%d") - a->down), a->down), *name = plan_name(c, a, pattern, 0);
+    free(pattern);
+    return name;
 }
 
-static void add_part(parts *list, char *name, const tensor *from, float scale)
+/* Whether `name` is `pattern` with digits for each %d. */
+static bool fits_pattern(const char *name, const char *pattern)
+{
+    while (*pattern) {
+        if (strncmp(pattern, "%d", 2) == 0) {
+            size_t digits = strspn(name, "0123456789");
+            if (digits == 0)
+                return false;
+            name += digits;
+            pattern += 2;
+        } else if (*name++ != *pattern++) {
+            return false;
+        }
+    }
+    return *name == '\0';
+}
+
+static void add_part(parts *list, char *name, const tensor *from, float scale, float offset)
 {
     if (list->count == list->capacity) {
         list->capacity = list->capacity ? 2 * list->capacity : 256;
         list->items = memory_grow(list->items, list->capacity, sizeof *list->items);
     }
-    list->items[list->count++] = (part){.name = name, .from = from, .scale = scale};
+    list->items[list->count++] = (part){.name = name, .from = from, .scale = scale, .offset = offset};
 }
 
 /* Whatever of the first source is no layer. Its stored head is left out where the config ties it: then it is the embeddings. */
 static void add_ends(parts *list, const checkpoint *c, const model_config *config, float scale)
 {
     const architecture *a = architecture_of(config);
-    char *layers = layers_of(c, a), *embedding = memory_print("%s%s", plan_prefix(c), a->embedding), *head = memory_print("%s%s", plan_prefix(c), a->head);
+    char *layers = layers_of(c, a), *embedding = plan_name(c, a, a->embedding, 0), *head = plan_name(c, a, a->head, 0),
+         *positions = a->positions ? plan_name(c, a, a->positions, 0) : memory_text("");
     for (size_t i = 0; i < c->count; i++) {
         const char *name = c->items[i].name;
         bool again = config->tied && strcmp(name, head) == 0;
         if (!begins_with(name, layers) && !tensors_is_table(name) && !again)
-            add_part(list, memory_text(name), &c->items[i].tensor, strcmp(name, embedding) == 0 ? scale : 1);
+            add_part(list, memory_text(name), &c->items[i].tensor, strcmp(name, embedding) == 0 || strcmp(name, positions) == 0 ? scale : 1, 0);
     }
     if (config->tied && scale != 1)
-        add_part(list, memory_text(head), checkpoint_find(c, embedding), 1);
+        add_part(list, memory_text(head), checkpoint_find(c, embedding), 1, 0);
+    free(positions);
     free(head);
     free(embedding);
     free(layers);
 }
 
-/* The tensors of one layer become those of layer `hop`; its last matrix and that one's bias are scaled. */
+/* The tensors of one layer become those of layer `hop`; its last linear factor, all experts' of it, and its bias are scaled. */
 static void add_hop(parts *list, const checkpoint *c, const model_config *config, int layer, const char *layers, size_t hop, float scale)
 {
     const architecture *a = architecture_of(config);
-    const char *weight = strstr(a->down, "%d.") + 3;
+    const char *weight = strstr(architecture_last(a), "%d.") + 3;
+    const float offset = a->mlp_post_norm ? (float)config->norm_offset : 0;
     char *own = layers_of(c, a), *start = memory_print("%s%d.", own, layer), *bias = memory_print("%.*sbias", (int)(strlen(weight) - strlen("weight")), weight);
     for (size_t i = 0; i < c->count; i++) {
         const char *name = c->items[i].name, *rest = name + strlen(start);
         if (!begins_with(name, start) || tensors_is_table(name))
             continue;
-        bool last = strcmp(rest, weight) == 0 || strcmp(rest, bias) == 0;
-        add_part(list, memory_print("%s%zu.%s", layers, hop, rest), &c->items[i].tensor, last ? scale : 1);
+        bool last = fits_pattern(rest, weight) || fits_pattern(rest, bias);
+        add_part(list, memory_print("%s%zu.%s", layers, hop, rest), &c->items[i].tensor, last ? scale : 1, last ? offset : 0);
     }
     free(bias);
     free(start);
@@ -223,7 +278,7 @@ static void fill(void *context, size_t i)
 {
     const struct filling *f = context;
     const tensor *from = f->parts[i].from, *to = &f->items[i].tensor;
-    float scale = f->parts[i].scale, x[BLOCK];
+    float scale = f->parts[i].scale, offset = f->parts[i].offset, x[BLOCK];
     size_t count = (size_t)tensor_count(from);
     if (from->dtype == to->dtype && scale == 1) {
         if (count)
@@ -234,7 +289,7 @@ static void fill(void *context, size_t i)
         n = count - at < BLOCK ? count - at : BLOCK;
         dtype_to_f32(from->dtype, (const char *)from->data + at * dtype_size(from->dtype), x, n);
         for (size_t k = 0; k < n; k++)
-            x[k] *= scale;
+            x[k] = offset != 0 ? scale * (x[k] + offset) - offset : scale * x[k];
         dtype_from_f32(to->dtype, x, (char *)to->data + at * dtype_size(to->dtype), n);
     }
 }

@@ -4,8 +4,10 @@
  *     fold_write(plain, models, path, NULL, 0, "folded", false, err);       // with path.yml, recipe.yml (mergekit's) and a model card
  *     checkpoint_free(plain);
  *
- * Hop h's tensors become layer h's. A scale multiplies what the hop before put out last, so it goes into that hop's down_proj, weight
- * and bias, and the first hop's into the embeddings: in f32 products, rounded once. Everything outside the layers is the first source's; a
+ * Hop h's tensors become layer h's. A scale multiplies what the hop before put out last, so it goes into the last linear factor of that hop's
+ * MLP: down_proj, weight and bias; that of every expert; the norm behind the MLP where there is one (Gemma stores it minus one). The first hop's
+ * goes into the embeddings, learned positions too. All in f32 products, rounded once. Where attention and MLP stand side by side (GPT-NeoX) no
+ * factor is the last one, and only scales of 1 fold. Everything outside the layers is the first source's; a
  * head tied to embeddings that are scaled becomes a tensor of its own, unscaled. */
 #ifndef MERGE_FOLD_H
 #define MERGE_FOLD_H

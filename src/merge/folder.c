@@ -51,26 +51,24 @@ static void say_notes(const merger *m)
     free(notes);
 }
 
-static int check_finite(const recipe *r, checkpoint **models, const merge_options *options, error *err)
+/* With the check for finite numbers. */
+static merger *prepare(const recipe *r, checkpoint **models, const merge_options *options, error *err)
 {
-    int status = 0;
-    for (size_t i = 0; i < r->n_models && status == 0; i++)
-        status = checkpoint_check_finite(models[i], options ? options->pool : NULL, err);
-    return status;
+    merge_options checked = options ? *options : (merge_options){0};
+    checked.check_finite = true;
+    merger *m = models ? merge_prepare(r, models, &checked, err) : NULL;
+    if (m)
+        say_notes(m);
+    return m;
 }
 
 checkpoint *merge_in_memory(const recipe *r, const merge_options *options, error *err)
 {
     checkpoint **models = merge_open_models(r, err), *merged = NULL;
-    merger *m = models ? merge_prepare(r, models, options, err) : NULL;
-    if (m) {
-        say_notes(m);
-        if (check_finite(r, models, options, err) == 0)
-            merged = merge_allocate(m, err);
-        if (merged && (merge_run(m, r, merged, err) != 0 || checkpoint_check_finite(merged, options ? options->pool : NULL, err) != 0)) {
-            checkpoint_free(merged);
-            merged = NULL;
-        }
+    merger *m = prepare(r, models, options, err);
+    if (m && (merged = merge_allocate(m, err)) && merge_run(m, r, merged, err) != 0) {
+        checkpoint_free(merged);
+        merged = NULL;
     }
     merge_free(m);
     merge_close_models(r, models);
@@ -82,7 +80,7 @@ int merge_check_out(const char *const *sources, size_t n, const char *out, bool 
     if (file_exists(out) && !replace)
         return fail(err, ERROR_USAGE, "%s exists already; give another name or --force", out);
     for (size_t i = 0; i < n; i++)
-        if (file_same(sources[i], out))
+        if (checkpoint_reads(sources[i], out))
             return fail(err, ERROR_USAGE, "%s is one of the sources: write the merge elsewhere", out);
     return 0;
 }
@@ -99,8 +97,8 @@ static int check_recipe_out(const recipe *r, const char *out, bool replace, erro
     return status;
 }
 
-/* Says of a shard what it was made of: the recipe and its models. */
-static int make_key(const recipe *r, checkpoint *const *models, const char *yaml, uint64_t shard_bytes, char key[65], error *err)
+/* Says of a shard what it was made of: the recipe, its models and their tokenizers. */
+static int make_key(const recipe *r, checkpoint *const *models, const checkpoint *outline, const char *yaml, uint64_t shard_bytes, char key[65], error *err)
 {
     string s = {0};
     int status = 0;
@@ -110,6 +108,8 @@ static int make_key(const recipe *r, checkpoint *const *models, const char *yaml
         status = checkpoint_digest_sampled(models[i], digest, err);
         string_print(&s, "%s %s\n", r->models[i].path, status == 0 ? digest : "");
     }
+    for (size_t i = 0; i < outline->n_files; i++)
+        string_print(&s, "%s\n%s\n", outline->files[i].name, outline->files[i].text ? outline->files[i].text : "");
     file_sha256(s.text, s.length, key);
     free(s.text);
     return status;
@@ -137,7 +137,7 @@ static int write_merge(merger *m, const recipe *r, checkpoint *const *models, co
     const struct checkpoint_file files[] = {{"recipe.yml", yaml}, {"README.md", card}};
     checkpoint_write_options options = {.replace = output->replace, .resume = output->resume, .shard_bytes = output->shard_bytes, .key = key, .files = files, .n_files = 2};
     checkpoint *outline = merge_outline(m, err);
-    int status = outline ? make_key(r, models, yaml, output->shard_bytes, key, err) : -1;
+    int status = outline ? make_key(r, models, outline, yaml, output->shard_bytes, key, err) : -1;
     if (status == 0)
         status = write_folder(m, r, outline, output->path, &options, err);
     checkpoint_free(outline);
@@ -151,14 +151,8 @@ int merge_to_folder(const recipe *r, const merge_output *output, const merge_opt
     if (check_recipe_out(r, output->path, output->replace, err) != 0)
         return -1;
     checkpoint **models = merge_open_models(r, err);
-    merger *m = models ? merge_prepare(r, models, options, err) : NULL;
-    int status = m ? 0 : -1;
-    if (m) {
-        say_notes(m);
-        status = check_finite(r, models, options, err);
-    }
-    if (status == 0)
-        status = write_merge(m, r, models, output, err);
+    merger *m = prepare(r, models, options, err);
+    int status = m ? write_merge(m, r, models, output, err) : -1;
     merge_free(m);
     merge_close_models(r, models);
     return status;

@@ -57,10 +57,12 @@ merger *merge_prepare(const recipe *r, checkpoint *const *models, const merge_op
     m->config_from = r->config_from >= 0 ? r->config_from : r->base >= 0 ? r->base : 0;
     if (options)
         m->options = *options;
-    if (tensors_plan(r, models, m->config_from, &m->plan, err) != 0) {
+    if (tokens_plan(r, models, &m->tokens, err) != 0 || tensors_plan(r, models, m->config_from, &m->tokens, &m->plan, err) != 0) {
         merge_free(m);
         return NULL;
     }
+    if (m->tokens.notes.length)
+        string_add(&m->plan.notes, m->tokens.notes.text, m->tokens.notes.length);
     note_configs(m);
     return m;
 }
@@ -70,6 +72,7 @@ void merge_free(merger *m)
     if (!m)
         return;
     tensors_free(&m->plan);
+    tokens_free(&m->tokens);
     free(m);
 }
 
@@ -126,6 +129,7 @@ static json_t *make_config(const merger *m, const checkpoint *shape, error *err)
         set_untied(config);
     if (m->recipe->n_slices && m->recipe->slices[0].sources[0].end >= 0)
         move_lists(m, m->recipe, config);
+    tokens_move_ids(&m->tokens, m->config_from, config);
     checkpoint with_config = *shape;
     with_config.config = config;
     fitting = checkpoint_config(&with_config, err);
@@ -143,7 +147,7 @@ checkpoint *merge_outline(const merger *m, error *err)
     c->count = m->plan.count;
     for (size_t i = 0; i < m->plan.count; i++)
         c->items[i] = (checkpoint_item){.name = memory_text(m->plan.items[i].name), .tensor = m->plan.items[i].shape};
-    if (!m->models[m->config_from]->config || (c->config = make_config(m, c, err)))
+    if ((!m->models[m->config_from]->config || (c->config = make_config(m, c, err))) && tokens_put_files(&m->tokens, c, err) == 0)
         return c;
     checkpoint_free(c);
     return NULL;
@@ -154,6 +158,8 @@ checkpoint *merge_allocate(const merger *m, error *err)
     checkpoint *outline = merge_outline(m, err), *c = NULL;
     if (outline)
         c = checkpoint_new(outline->name, outline->folder, outline->config, outline->items, outline->count, err);
+    for (size_t i = 0; c && i < outline->n_files; i++)
+        checkpoint_put_file(c, outline->files[i].name, outline->files[i].text);
     checkpoint_free(outline);
     return c;
 }

@@ -18,9 +18,11 @@
 
 typedef struct merger merger;
 
+/* merge_in_memory and merge_to_folder check for finite numbers always. */
 typedef struct merge_options {
     threads *pool;             /* borrowed; NULL: this thread */
     int64_t block_rows;        /* 0: chosen; tests set 1, 7, all */
+    bool check_finite;         /* NaN or infinity in the sources or in the result is an error */
     uint64_t memory;           /* most bytes beside the models' files and the output; 0: no limit */
 } merge_options;
 

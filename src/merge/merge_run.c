@@ -2,7 +2,6 @@
  * 1. Tensors are taken in groups, so that what is needed beside the sources is bounded and sources larger than memory are read once.
  *    Nothing in the output depends on the groups.
  * 2. While a group is computed and its blocks are written, the kernel reads the next group's sources. */
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,7 +134,7 @@ static int run_group(const struct run *run, size_t begin, size_t end, error *err
         jobs[n++].sink = run->sink;
     }
     if (status == 0)
-        status = walk_group(m->method->kernel, jobs, n, &(walk_options){.pool = m->options.pool, .block_rows = m->options.block_rows}, err);
+        status = walk_group(m->method->kernel, jobs, n, &(walk_options){.pool = m->options.pool, .block_rows = m->options.block_rows, .check_finite = m->options.check_finite}, err);
     for (size_t i = 0; i < n; i++)
         walk_end(&jobs[i]);
     free(jobs);
@@ -220,16 +219,12 @@ typedef struct folder_sink {
     merge_sink sink;
     const merger *m;
     folder_writer *writer;
-    atomic_bool not_finite;
-    error err;                    /* of the block that was not finite first */
 } folder_sink;
 
 static void put(merge_sink *self, const merge_tensor *t, int64_t first, int64_t n, const void *bytes)
 {
     folder_sink *s = (folder_sink *)self;
-    size_t size = dtype_size(t->shape.dtype), bad = dtype_is_float(t->shape.dtype) ? dtype_first_not_finite(t->shape.dtype, bytes, (size_t)n) : (size_t)n;
-    if (bad < (size_t)n && !atomic_exchange(&s->not_finite, true))
-        fail(&s->err, ERROR_NOT_FINITE, "the merge: '%s' holds NaN or infinity at element %lld", t->name, (long long)(first + (int64_t)bad));
+    size_t size = dtype_size(t->shape.dtype);
     folder_put(s->writer, (size_t)(t - s->m->plan.items), (uint64_t)first * size, bytes, (size_t)n * size);
 }
 
@@ -240,10 +235,6 @@ static int write_shard(struct run *run, folder_sink *sink, size_t shard, error *
         return -1;
     if (check_models(run->m, err) != 0)
         return -1;
-    if (sink->not_finite) {
-        *err = sink->err;
-        return -1;
-    }
     return folder_close_shard(sink->writer, err);
 }
 

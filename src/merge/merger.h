@@ -12,6 +12,7 @@ struct merger {
     checkpoint *const *models;   /* borrowed */
     int n_models, base, config_from;
     merge_options options;
+    token_plan tokens;           /* the plan's sources may be views of it */
     tensor_plan plan;
 };
 

@@ -86,13 +86,13 @@ static bool step(const struct karcher *p, double *mean, double *tangent)
         tangent[k] = 0;
     for (int i = 0; i < p->n; i++) {
         double dot = fmin(fmax(dot_with(p, mean, i), -1), 1), theta = angle_of(dot), pull = p->alpha * (theta / angle_sine(theta));
-        if (!has_direction(p, i) || theta < p->tol)
+        if (!has_direction(p, i) || theta <= p->tol)
             continue;
         for (int k = 0; k < p->n; k++)
             tangent[k] += pull * ((k == i) - dot * mean[k]);
     }
     double norm = norm_of(p, tangent);
-    if (norm < p->tol)
+    if (norm <= p->tol)
         return false;
     for (int k = 0; k < p->n; k++)
         mean[k] = angle_cosine(norm) * mean[k] + angle_sine(norm) * (tangent[k] / norm);
@@ -140,7 +140,7 @@ static void solve(merge_job *j, struct karcher *p)
         mean[i] = has_direction(p, i) ? p->alpha : 0;
     double norm = norm_of(p, mean);
     for (int i = 0, first = first_direction(p); i < p->n; i++)
-        mean[i] = norm < p->tol ? i == first : mean[i] / norm;
+        mean[i] = norm <= p->tol ? i == first : mean[i] / norm;
     for (int i = 0; i < p->max_iter; i++)
         if (!step(p, mean, tangent))
             break;

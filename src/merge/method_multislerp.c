@@ -65,6 +65,8 @@ static double *unit(const merge_job *j, const merge_strip *s, int i)
 {
     const struct multislerp *p = j->state;
     double *out = s->scratch + i * s->stride, by = round_one(j->rounding, p->norm[i] + round_one(j->rounding, p->eps));
+    if (by == 0 && j->rounding == ROUND_NONE)   /* a vector of zeros, and an eps of 0 */
+        by = 1;
     const double *x = vector(j, s, i, out);
     for (int k = 0; k < s->n; k++)
         out[k] = x[k] / by;
@@ -142,7 +144,7 @@ static int combine_mean(merge_job *j, struct multislerp *p, error *err)
 {
     bool nothing = j->rounding == ROUND_NONE;
     p->mean_norm = round_one(j->rounding, sqrt(kernel_total(j, 0)));
-    p->straight = p->mean_norm < round_one(j->rounding, p->eps);
+    p->straight = p->mean_norm < round_one(j->rounding, p->eps) || (j->rounding == ROUND_NONE && p->mean_norm == 0);
     for (int i = 0; i < p->n; i++)
         nothing &= p->norm[i] == 0;
     if (p->straight && p->n > 2 && !nothing)

@@ -17,6 +17,26 @@ bool passthrough_is_yaml(const yaml_value *root)
     return named && named->kind == YAML_TEXT && strcmp(named->text, METHOD) == 0;
 }
 
+static bool is_folder_name(const char *model)
+{
+    size_t n = strlen(model);
+    return !strstr(model, ".db@") && !(n > 4 && strcmp(model + n - 4, ".yml") == 0) && !(n > 5 && strcmp(model + n - 5, ".yaml") == 0);
+}
+
+bool passthrough_of_made(const yaml_value *root)
+{
+    const yaml_value *slices = passthrough_is_yaml(root) ? recipe_member(root, "slices") : NULL;
+    for (size_t i = 0; slices && slices->kind == YAML_LIST && i < slices->count; i++) {
+        const yaml_value *sources = recipe_member(slices->items[i], "sources");
+        for (size_t k = 0; sources && sources->kind == YAML_LIST && k < sources->count; k++) {
+            const yaml_value *model = recipe_member(sources->items[k], "model");
+            if (model && model->kind == YAML_TEXT && !is_folder_name(model->text))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* ---- reading */
 
 typedef struct scales {         /* of one slice; what comes first stands */
@@ -306,12 +326,6 @@ static void put_slice(string *s, const char *model, int first, int end, double e
     put_scale(s, "embed_tokens", embedding);
     put_scale(s, "down_proj", down);
     string_puts(s, "      - value: 1.0\n");
-}
-
-static bool is_folder_name(const char *model)
-{
-    size_t n = strlen(model);
-    return !strstr(model, ".db@") && !(n > 4 && strcmp(model + n - 4, ".yml") == 0) && !(n > 5 && strcmp(model + n - 5, ".yaml") == 0);
 }
 
 /* Lines that begin with `start`. */

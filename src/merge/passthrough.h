@@ -18,6 +18,9 @@
 
 bool passthrough_is_yaml(const yaml_value *root);   /* merge_method: passthrough */
 
+/* One with a source that has to be made first, a recipe's merge or a study's trial, which only a path takes. */
+bool passthrough_of_made(const yaml_value *root);
+
 /* *dtype (may be NULL): what the result should be in, -1 where it does not say. What a path cannot say (scales of other tensors, a last
  * slice of another model than the first) is an error with its place. Sources are named after their folders. */
 layer_path *passthrough_path(const yaml_value *root, const char *file, int *dtype, error *err);

@@ -130,6 +130,12 @@ static json_t *slice_facts(const recipe *r)
     return list;
 }
 
+static const char *tokenizer_from(const merger *m)
+{
+    const recipe *r = m->recipe;
+    return r->tokenizer.source == TOKENIZER_UNION ? "union" : r->tokenizer.source == TOKENIZER_MODEL ? r->tokenizer.model : r->models[m->base >= 0 ? m->base : 0].path;
+}
+
 static json_t *output_facts(const merger *m, const checkpoint *outline)
 {
     const json_t *text = json_object_get(outline->config, "text_config"), *config = json_is_object(text) ? text : outline->config;
@@ -141,7 +147,9 @@ static json_t *output_facts(const merger *m, const checkpoint *outline)
         most = bytes[d] > bytes[most] ? d : most;
     json_t *facts = json_pack("{s:I, s:I, s:s, s:s, s:s}", "tensors", (json_int_t)outline->count, "bytes", (json_int_t)checkpoint_bytes(outline), "dtype",
                               dtype_name((enum dtype)most), "config_from", m->recipe->models[m->config_from].path, "tokenizer_from",
-                              m->recipe->models[m->base >= 0 ? m->base : 0].path);
+                              tokenizer_from(m));
+    if (m->tokens.file)
+        json_object_update_new(facts, json_pack("{s:i, s:I}", "tokens", m->tokens.tokens, "words", (json_int_t)m->tokens.rows));
     json_t *layers = json_object_get(config, "num_hidden_layers");
     if (layers)
         json_object_set(facts, "layers", layers);
@@ -251,7 +259,10 @@ char *merge_preview_text(const json_t *p)
     string_print(&s, "output: %lld tensors, %s, %s", (long long)number_of(out, "tensors"), progress_bytes(size, number_of(out, "bytes")), text_of(out, "dtype"));
     if (json_object_get(out, "layers"))
         string_print(&s, ", %lld layers", (long long)number_of(out, "layers"));
-    string_print(&s, "; config of %s, tokenizer of %s\n", text_of(out, "config_from"), text_of(out, "tokenizer_from"));
+    string_print(&s, "; config of %s; tokenizer: %s", text_of(out, "config_from"), text_of(out, "tokenizer_from"));
+    if (json_object_get(out, "tokens"))
+        string_print(&s, " with %lld tokens in %lld rows", (long long)number_of(out, "tokens"), (long long)number_of(out, "words"));
+    string_puts(&s, "\n");
     string_print(&s, "needs: %s of memory beside the models' files, ", progress_bytes(size, number_of(p, "memory")));
     string_print(&s, "%s of disk (%s free), ", progress_bytes(size, number_of(out, "bytes")), progress_bytes(other, number_of(p, "free_disk")));
     string_print(&s, "about %s\n", progress_duration(size, number_of(p, "seconds")));

@@ -58,6 +58,7 @@ void recipe_free(recipe *r)
     free(r->modules);
     free(r->models);
     free_parameters(&r->parameters);
+    recipe_tokenizer_free(&r->tokenizer);
     free(r->method);
     free(r->file);
     free(r->layers);
@@ -89,6 +90,7 @@ recipe *recipe_copy(const recipe *r)
     *copy = *r;
     copy->method = memory_text(r->method);
     copy->file = memory_text(r->file);
+    copy->tokenizer = recipe_tokenizer_copy(&r->tokenizer);
     copy->layers = memory_text(r->layers);
     copy->parameters = copy_parameters(&r->parameters);
     copy->models = memory_new(r->n_models, sizeof *copy->models);
@@ -145,13 +147,18 @@ static recipe_parameter *find_or_add(recipe_parameters *list, const char *name)
     return p;
 }
 
-void recipe_set_filtered(recipe *r, int model, const char *name, const char *filter, double value)
+void recipe_set_gradient(recipe *r, int model, const char *name, const char *filter, const double *values, size_t n)
 {
     recipe_parameter *p = find_or_add(scope(r, model), name);
     p->values = memory_grow(p->values, p->count + 1, sizeof *p->values);
     recipe_value *v = &p->values[p->count++];
-    *v = (recipe_value){.filter = memory_text(filter), .gradient = memory_new(1, sizeof(double)), .n = 1};
-    v->gradient[0] = value;
+    *v = (recipe_value){.filter = memory_text(filter), .gradient = memory_new(n, sizeof *values), .n = n};
+    memcpy(v->gradient, values, n * sizeof *values);
+}
+
+void recipe_set_filtered(recipe *r, int model, const char *name, const char *filter, double value)
+{
+    recipe_set_gradient(r, model, name, filter, &value, 1);
 }
 
 void recipe_set(recipe *r, int model, const char *name, double value)

@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/yaml.h"
+#include "merge/recipe_tokenizer.h"
 
 typedef struct recipe_value {       /* one value, possibly behind a filter */
     char *filter;                   /* substring of the tensor's name; NULL or "*": any; owned */
@@ -76,7 +77,7 @@ typedef struct recipe {
     recipe_module *modules;         /* [n_modules] */
     size_t n_modules;
     int dtype, out_dtype;           /* enum dtype, -1: not given */
-    bool tokenizer_base;            /* tokenizer_source: base, cuts vocabularies to the base's rows */
+    recipe_tokenizer tokenizer;     /* of the merge, and its vocabulary */
     enum merge_mode mode;           /* merganser: {mode: exact | compat} */
     enum merge_mask mask;           /* merganser: {mask: philox | mt19937}; philox unless the mode is compat */
     uint64_t seed;                  /* merganser: {seed} ; of the masks */
@@ -86,8 +87,7 @@ typedef struct recipe {
     char *file;                     /* where it came from, for paths and messages; owned, may be NULL */
 } recipe;
 
-/* Reads mergekit YAML. Unknown keys, wrong types, unknown methods or parameters are errors with line and nearest name.
- * Building a tokenizer is ERROR_UNSUPPORTED by name for now. */
+/* Reads mergekit YAML. Unknown keys, wrong types, unknown methods or parameters are errors with line and nearest name. */
 recipe *recipe_read(const char *path, error *err);
 recipe *recipe_from_yaml(const yaml_value *root, const char *file, error *err);
 recipe *recipe_new(const char *method);
@@ -95,10 +95,11 @@ void recipe_free(recipe *r);
 recipe *recipe_copy(const recipe *r);
 
 /* Building one in memory. recipe_add_model returns its index. recipe_set replaces a parameter's scalar (model -1: global);
- * recipe_set_filtered appends a value behind a filter. */
+ * recipe_set_filtered appends a value behind a filter, recipe_set_gradient values over the layers (filter NULL: any tensor). */
 int recipe_add_model(recipe *r, const char *path);
 void recipe_set(recipe *r, int model, const char *name, double value);
 void recipe_set_filtered(recipe *r, int model, const char *name, const char *filter, double value);
+void recipe_set_gradient(recipe *r, int model, const char *name, const char *filter, const double *values, size_t n);
 void recipe_clear(recipe *r, int model, const char *name);
 
 /* The value of a parameter for one tensor, first hit wins: source, output slice, module, the recipe's own. slice -1: of a recipe

@@ -13,36 +13,7 @@
 static const char *const top_keys[] = {"models", "slices", "modules", "merge_method", "base_model", "dtype", "out_dtype", "parameters",
                                        "tokenizer_source", "tokenizer", "chat_template", "merganser", NULL};
 static const char *const own_keys[] = {"mode", "seed", "mask", "rescale", "config_from", "layers", NULL};
-static const char *const tokenizer_keys[] = {"source", "tokens", "pad_to_multiple_of", NULL};
 static const char *const rescale_words[] = {"l1", "inverse_density", NULL};
-
-static int read_tokenizer(const yaml_value *root, recipe *r, error *err)
-{
-    const yaml_value *plain = recipe_member(root, "tokenizer_source"), *full = recipe_member(root, "tokenizer"), *template = recipe_member(root, "chat_template");
-    const yaml_value *source = plain;
-    const char *text = NULL;
-    if (template)
-        return recipe_unsupported(err, template, "chat_template is not supported: the base's is kept");
-    if (plain && full)
-        return yaml_fail(err, full, "tokenizer and tokenizer_source exclude each other");
-    if (full && full->kind == YAML_MAP) {
-        if (yaml_known_keys(full, tokenizer_keys, err) != 0)
-            return -1;
-        if (recipe_member(full, "tokens") || recipe_member(full, "pad_to_multiple_of"))
-            return recipe_unsupported(err, full, "building a tokenizer (tokens, pad_to_multiple_of) is not supported: only {source: base}");
-        source = recipe_member(full, "source");
-    } else if (full) {
-        source = full;
-    }
-    if (!source)
-        return 0;
-    if (source->kind != YAML_TEXT || yaml_text(source, &text, err) != 0 || strcmp(text, "base") != 0)
-        return recipe_unsupported(err, source, "building a tokenizer from '%s' is not supported: only 'base'", text ? text : "a map");
-    if (r->base < 0)
-        return yaml_fail(err, source, "the base's tokenizer is asked for, but there is no base_model");
-    r->tokenizer_base = true;
-    return 0;
-}
 
 static int read_seed(const yaml_value *v, uint64_t *out, error *err)
 {
@@ -123,7 +94,7 @@ static int read_all(const yaml_value *root, recipe *r, const method *m, error *e
         return -1;
     if (recipe_dtype(recipe_member(root, "dtype"), &r->dtype, err) != 0 || recipe_dtype(recipe_member(root, "out_dtype"), &r->out_dtype, err) != 0)
         return -1;
-    return read_tokenizer(root, r, err) != 0 || read_config_from(own, r, err) != 0 ? -1 : 0;
+    return recipe_tokenizer_read(root, r, err) != 0 || read_config_from(own, r, err) != 0 ? -1 : 0;
 }
 
 recipe *recipe_from_yaml(const yaml_value *root, const char *file, error *err)

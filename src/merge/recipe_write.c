@@ -152,8 +152,7 @@ char *recipe_yaml(const recipe *r)
         string_print(&s, "dtype: %s\n", dtype_torch_name((enum dtype)r->dtype));
     if (r->out_dtype >= 0)
         string_print(&s, "out_dtype: %s\n", dtype_torch_name((enum dtype)r->out_dtype));
-    if (r->tokenizer_base)
-        string_puts(&s, "tokenizer_source: base\n");
+    recipe_tokenizer_write(r, &s);
     put_parameters(&s, r, &r->parameters, "");
     string_print(&s, "merganser:\n  mode: %s\n  seed: %llu\n  mask: %s\n", r->mode == MERGE_COMPAT ? "compat" : "exact",
                  (unsigned long long)r->seed, r->mask == MERGE_MASK_MT19937 ? "mt19937" : "philox");

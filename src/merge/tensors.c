@@ -11,6 +11,7 @@ typedef struct planner {
     checkpoint *const *models;
     tensor_names **names;        /* [n_models] */
     int naming;
+    token_plan *tokens;
     bool drop_head;              /* every source stores its tied embeddings twice */
     size_t capacity;
     tensor_plan *out;
@@ -105,11 +106,11 @@ static int plan_copy(const planner *p, merge_tensor *t, error *err)
 
 static int fail_vocabulary(const recipe *r, const merge_tensor *t, int64_t want, const char *whose, int64_t have, const char *other, error *err)
 {
-    if (r->tokenizer_base)
+    if (r->tokenizer.source == TOKENIZER_BASE)
         return fail(err, ERROR_FORMAT, "'%s' has %lld rows in %s and only %lld in %s: rows can be cut to the base's, not made", t->name, (long long)want, whose,
                     (long long)have, other);
-    return fail(err, ERROR_FORMAT, "'%s' has %lld rows in %s and %lld in %s; 'tokenizer_source: base' in the recipe cuts to the base's rows", t->name,
-                (long long)want, whose, (long long)have, other);
+    return fail(err, ERROR_FORMAT, "'%s' has %lld rows in %s and %lld in %s; 'tokenizer_source: base' in the recipe puts the others' rows where "
+                "the base has the same tokens, 'tokenizer_source: union' keeps the tokens of all", t->name, (long long)want, whose, (long long)have, other);
 }
 
 static int plan_shape(planner *p, merge_tensor *t, error *err)
@@ -127,7 +128,7 @@ static int plan_shape(planner *p, merge_tensor *t, error *err)
         if (!only_rows)
             return fail(err, ERROR_FORMAT, "'%s' is %s in %s and %s in %s: these models cannot be merged", t->name, tensor_shape_text(model, a),
                         model_name(p, t, whose), tensor_shape_text(other, b), model_name(p, t, i));
-        if (!p->recipe->tokenizer_base || other->shape[0] < model->shape[0])
+        if (p->recipe->tokenizer.source != TOKENIZER_BASE || other->shape[0] < model->shape[0])
             return fail_vocabulary(p->recipe, t, model->shape[0], model_name(p, t, whose), other->shape[0], model_name(p, t, i), err);
         string_print(&p->out->notes, "%s: rows %lld to %lld of '%s' are dropped (tokenizer_source: base)\n", model_name(p, t, i), (long long)model->shape[0],
                      (long long)other->shape[0] - 1, t->name);
@@ -185,6 +186,19 @@ static merge_tensor *add_tensor(planner *p, char *name, int n_models)
     return t;
 }
 
+/* Vocabularies become those of the merge's tokenizer, where it has one. */
+static int align_rows(planner *p, merge_tensor *t, enum dtype d, error *err)
+{
+    if (!p->tokens->file || !names_is_vocabulary(t->name) || t->sources[0]->rank != 2)
+        return 0;
+    int *model = memory_new((size_t)t->n_models, sizeof *model);
+    for (int i = 0; i < t->n_models; i++)
+        model[i] = model_of(p->recipe, t->slice, i);
+    int status = tokens_gather(p->tokens, &(token_group){.name = t->name, .model = model, .n = t->n_models, .base = t->base, .dtype = d}, t->sources, err);
+    free(model);
+    return status;
+}
+
 /* Takes the name over. rest: behind the layer's number, where at->layer says that there is one. */
 static int plan_tensor(planner *p, char *name, const place *at, const char *rest, error *err)
 {
@@ -200,13 +214,13 @@ static int plan_tensor(planner *p, char *name, const place *at, const char *rest
         computed &= dtype_is_float(t->sources[i]->dtype);
     if (!computed)
         return plan_copy(p, t, err);
-    if (plan_shape(p, t, err) != 0)
-        return -1;
     enum dtype d = t->sources[0]->dtype;
     for (int i = 1; i < t->n_models; i++)
         d = promote(d, t->sources[i]->dtype);
     if (r->dtype >= 0)
         d = (enum dtype)r->dtype;
+    if (align_rows(p, t, d, err) != 0 || plan_shape(p, t, err) != 0)
+        return -1;
     t->work = rounding_of(d);
     t->shape.dtype = r->out_dtype >= 0 ? (enum dtype)r->out_dtype : method_find(r->method)->wide ? DTYPE_F32 : d;
     return 0;
@@ -402,6 +416,8 @@ static int plan_unclaimed(planner *p, const merge_view *views, size_t n, error *
             claimed = claims(p, &views[k], p->naming, name);
         if (claimed)
             continue;
+        if (p->tokens->file && names_is_vocabulary(name))
+            return fail(err, ERROR_FORMAT, "'%s' is outside the recipe's modules: its rows cannot become those of the merge's tokenizer", name);
         merge_tensor *t = add_tensor(p, memory_text(name), 1);
         t->sources[0] = &c->items[i].tensor;
         t->source_names[0] = t->drawn_as = name;
@@ -445,9 +461,9 @@ static int settle(tensor_plan *out, error *err)
     return out->count ? 0 : fail(err, ERROR_FORMAT, "the recipe makes no tensors");
 }
 
-int tensors_plan(const recipe *r, checkpoint *const *models, int naming, tensor_plan *out, error *err)
+int tensors_plan(const recipe *r, checkpoint *const *models, int naming, token_plan *tokens, tensor_plan *out, error *err)
 {
-    planner p = {.recipe = r, .models = models, .naming = naming, .drop_head = all_tied(r, models), .out = out};
+    planner p = {.recipe = r, .models = models, .naming = naming, .tokens = tokens, .drop_head = all_tied(r, models), .out = out};
     merge_view *views;
     size_t n = views_of(r, &views);
     int status = 0;

@@ -8,11 +8,13 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "compute/backend.h"
 
 enum rope_kind { ROPE_DEFAULT, ROPE_LINEAR, ROPE_DYNAMIC, ROPE_LLAMA3, ROPE_YARN };
 
 typedef struct rope_config {
     enum rope_kind kind;
+    int64_t dims;                     /* of a head that turn, the first; 0: none, the model has learned positions */
     double theta;
     double factor;                    /* linear, dynamic, llama3, yarn */
     double low_freq, high_freq;       /* llama3 */
@@ -23,15 +25,29 @@ typedef struct rope_config {
 } rope_config;
 
 #define CONFIG_MAX_STOPS 16
+#define CONFIG_MAX_LAYERS 10000
+#define CONFIG_MAX_EXPERTS 1024
+
+enum norm_kind { NORM_RMS, NORM_LAYER };
 
 typedef struct model_config {
     char type[64];                    /* model_type: "mistral" */
     int64_t layers, hidden, intermediate, heads, kv_heads, head_dim, vocab, max_positions;
-    int64_t window;                   /* sliding window; 0: none */
+    int64_t window;                   /* sliding window of the layers that have one; 0: none has */
+    uint64_t sliding[(CONFIG_MAX_LAYERS + 63) / 64];   /* bit l: layer l has the window */
+    enum norm_kind norm;
+    double norm_offset;               /* what the stored weights of RMS norms lack: Gemma stores them minus one */
     double norm_eps;
-    rope_config rope;
+    rope_config rope, local_rope;     /* local: of layers with the window, where it differs; theta 0: it does not */
+    enum activation activation;
+    double query_scale;               /* of the scores; 0: 1/sqrt(head_dim) */
+    double attention_softcap, logit_softcap;   /* 0: none */
+    double embedding_scale;           /* embeddings are multiplied with it */
+    int64_t experts, experts_used;    /* of an MLP; 0: it is none of experts */
+    bool learned_positions;           /* a table of them is added to the embeddings */
+    bool parallel;                    /* attention and MLP read the same and put out one sum */
     bool tied;                        /* lm_head is the embedding */
-    bool attention_bias, mlp_bias;
+    bool attention_bias, output_bias, mlp_bias;   /* of q, k and v; of o; of all of the MLP */
     int32_t bos;                      /* -1: none */
     int32_t stops[CONFIG_MAX_STOPS];  /* eos ids; generation_config.json adds its own */
     int n_stops;
@@ -42,6 +58,10 @@ typedef struct model_config {
  * hidden_size, num_hidden_layers and the like may be missing (and take the model type's defaults) only in a
  * nested text_config. */
 int config_read(const json_t *json, const char *name, model_config *out, error *err);
+
+/* What one layer does: its window (0: none) and its angles (NULL: none). */
+int64_t config_window(const model_config *config, int64_t layer);
+const rope_config *config_rope(const model_config *config, int64_t layer);
 
 /* The most positions a sequence may have: max_positions, or none to speak of under dynamic scaling. */
 int64_t config_position_limit(const model_config *config);

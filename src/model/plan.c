@@ -1,129 +1,65 @@
 #include "model/plan.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "model/architecture.h"
+#include "model/plan_parts.h"
 
-/* Published LLaVA checkpoints put the language model's tensors under this. */
-#define NESTED_PREFIX "language_model."
+/* How checkpoints spell the names of the table: what stands for the model's own prefix ("model.", "transformer."; "" leaves it away, NULL
+ * keeps it), and what in front of all. */
+static const struct spelling { const char *before, *own; } spellings[] = {
+    {"", NULL},
+    {"language_model.", NULL},            /* LLaVA, Gemma 3 that also sees */
+    {"", "model.language_model."},        /* the same as transformers 5 writes it */
+    {"", ""},                             /* published GPT-2, models written without their head */
+};
 
-typedef struct builder {
-    const checkpoint *checkpoint;
-    const char *prefix;
-    error *err;
-} builder;
-
-static char *layer_name(const builder *b, const char *pattern, int layer)
+static char *spell(const struct spelling *s, const architecture *a, const char *pattern, int layer)
 {
-    const char *mark = strstr(pattern, "%d");
-    if (!mark)
-        return memory_print("%s%s", b->prefix, pattern);
-    return memory_print("%s%.*s%d%s", b->prefix, (int)(mark - pattern), pattern, layer, mark + 2);
+    size_t own = strcspn(a->embedding, ".") + 1;
+    const char *start = s->before, *rest = pattern;
+    if (s->own && strncmp(pattern, a->embedding, own) == 0) {
+        start = s->own;
+        rest += own;
+    }
+    const char *mark = strstr(rest, "%d");
+    return mark ? memory_print("%s%.*s%d%s", start, (int)(mark - rest), rest, layer, mark + 2) : memory_print("%s%s", start, rest);
 }
 
-/* The tensor of that name with rank 2 [n][k], or rank 1 [n] when k is 0. */
-static const tensor *find(const builder *b, const char *name, int64_t n, int64_t k)
+static const struct spelling *find_spelling(const checkpoint *c, const architecture *a)
 {
-    const tensor *t = checkpoint_find(b->checkpoint, name);
-    char have[128], want[64];
-    if (!t) {
-        fail(b->err, ERROR_FORMAT, "%s: tensor '%s' is missing", b->checkpoint->name, name);
-        return NULL;
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
+        char *name = spell(&spellings[i], a, a->embedding, 0);
+        bool there = checkpoint_find(c, name) != NULL;
+        free(name);
+        if (there)
+            return &spellings[i];
     }
-    if (k ? t->rank != 2 || t->shape[0] != n || t->shape[1] != k : t->rank != 1 || t->shape[0] != n) {
-        snprintf(want, sizeof want, k ? "[%lld, %lld]" : "[%lld]", (long long)n, (long long)k);
-        fail(b->err, ERROR_FORMAT, "%s: tensor '%s' has shape %s where config.json implies %s", b->checkpoint->name, name,
-             tensor_shape_text(t, have), want);
-        return NULL;
-    }
-    if (!dtype_is_float(t->dtype)) {
-        fail(b->err, ERROR_UNSUPPORTED, "%s: tensor '%s' is %s; weights to run must be F32, F16 or BF16", b->checkpoint->name,
-             name, dtype_name(t->dtype));
-        return NULL;
-    }
-    return t;
+    return &spellings[0];
 }
 
-static int bind_vector(const builder *b, char *name, int64_t n, plan_vector *out)
+char *plan_name(const checkpoint *c, const architecture *a, const char *pattern, int layer)
 {
-    out->source = find(b, name, n, 0);
-    free(name);
-    if (!out->source)
+    return spell(find_spelling(c, a), a, pattern, layer);
+}
+
+/* ---- a model's tensors */
+
+static int bind_ends(const builder *b)
+{
+    plan *p = b->plan;
+    const model_config *c = b->config;
+    const architecture *a = b->architecture;
+    p->embedding = builder_find(b, a->embedding, 0, c->vocab, c->hidden);
+    p->positions = a->positions ? builder_find(b, a->positions, 0, c->max_positions, c->hidden) : NULL;
+    if (!p->embedding || (a->positions && !p->positions) || builder_norm(b, a->final_norm, 0, &p->final_norm) != 0)
         return -1;
-    out->n = n;
-    out->value = memory_try((size_t)n * sizeof(float), "a vector of the plan", b->err);
-    return out->value ? 0 : -1;
-}
-
-static int bind_matrix(const builder *b, char *name, int64_t n, int64_t k, bool has_bias, matrix *out, plan_vector *bias)
-{
-    int status = -1;
-    size_t length = strlen(name), suffix = strlen("weight");
-    const tensor *t = find(b, name, n, k);
-    if (!t)
-        goto done;
-    *out = (matrix){.data = t->data, .dtype = t->dtype, .n = n, .k = k};
-    status = 0;
-    if (has_bias) {
-        status = bind_vector(b, memory_print("%.*sbias", (int)(length - suffix), name), n, bias);
-        out->bias = bias->value;
-    }
-done:
-    free(name);
-    return status;
-}
-
-static int bind_attention(const builder *b, const architecture *a, const model_config *c, int layer, plan_block *block)
-{
-    int64_t q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
-    bool bias = c->attention_bias;
-    block->kind = BLOCK_ATTENTION;
-    if (bind_vector(b, layer_name(b, a->attention_norm, layer), c->hidden, &block->norm) != 0 ||
-        bind_matrix(b, layer_name(b, a->q, layer), q, c->hidden, bias, &block->attention.q, &block->attention.q_bias) != 0 ||
-        bind_matrix(b, layer_name(b, a->k, layer), kv, c->hidden, bias, &block->attention.k, &block->attention.k_bias) != 0 ||
-        bind_matrix(b, layer_name(b, a->v, layer), kv, c->hidden, bias, &block->attention.v, &block->attention.v_bias) != 0)
+    const tensor *head = c->tied ? p->embedding : builder_find(b, a->head, 0, c->vocab, c->hidden);
+    if (!head)
         return -1;
-    return bind_matrix(b, layer_name(b, a->o, layer), c->hidden, q, bias, &block->attention.o, &block->attention.o_bias);
-}
-
-static int bind_mlp(const builder *b, const architecture *a, const model_config *c, int layer, plan_block *block)
-{
-    bool bias = c->mlp_bias;
-    block->kind = BLOCK_MLP;
-    if (bind_vector(b, layer_name(b, a->mlp_norm, layer), c->hidden, &block->norm) != 0 ||
-        bind_matrix(b, layer_name(b, a->gate, layer), c->intermediate, c->hidden, bias, &block->mlp.gate,
-                    &block->mlp.gate_bias) != 0 ||
-        bind_matrix(b, layer_name(b, a->up, layer), c->intermediate, c->hidden, bias, &block->mlp.up, &block->mlp.up_bias) != 0)
-        return -1;
-    return bind_matrix(b, layer_name(b, a->down, layer), c->hidden, c->intermediate, bias, &block->mlp.down,
-                       &block->mlp.down_bias);
-}
-
-static int bind_hop(const builder *b, const model_config *c, int source, int layer, double scale, plan_hop *out)
-{
-    const architecture *a = architecture_find(c->type, NULL);
-    *out = (plan_hop){.source = source, .layer = layer, .scale = (float)scale, .config = c, .n_blocks = 2};
-    out->blocks = memory_new(2, sizeof *out->blocks);
-    return bind_attention(b, a, c, layer, &out->blocks[0]) == 0 ? bind_mlp(b, a, c, layer, &out->blocks[1]) : -1;
-}
-
-static int bind_ends(const builder *b, plan *p)
-{
-    const model_config *c = &p->config;
-    const architecture *a = architecture_find(c->type, NULL);
-    char *name = layer_name(b, a->embedding, 0);
-    p->embedding = find(b, name, c->vocab, c->hidden);
-    free(name);
-    if (!p->embedding || bind_vector(b, layer_name(b, a->final_norm, 0), c->hidden, &p->final_norm) != 0)
-        return -1;
-    if (c->tied) {
-        p->head = (matrix){.data = p->embedding->data, .dtype = p->embedding->dtype, .n = c->vocab, .k = c->hidden};
-        return 0;
-    }
-    return bind_matrix(b, layer_name(b, a->head, 0), c->vocab, c->hidden, false, &p->head, NULL);
+    p->head = (matrix){.data = head->data, .dtype = head->dtype, .n = c->vocab, .k = c->hidden};
+    return 0;
 }
 
 static int read_config(const checkpoint *c, model_config *out, error *err)
@@ -133,17 +69,12 @@ static int read_config(const checkpoint *c, model_config *out, error *err)
     char *name = memory_print("%s: config.json", c->name);
     int status = config_read(c->config, name, out, err);
     free(name);
-    return status == 0 && c->folder ? config_read_generation(c->folder, out, err) : status;
+    return status == 0 && c->folder && !checkpoint_file(c, "generation_config.json") ? config_read_generation(c->folder, out, err) : status;
 }
 
-const char *plan_prefix(const checkpoint *c)
+static builder builder_for(plan *p, const checkpoint *c, const model_config *config, error *err)
 {
-    return checkpoint_find(c, NESTED_PREFIX "model.embed_tokens.weight") ? NESTED_PREFIX : "";
-}
-
-static builder builder_for(const checkpoint *c, error *err)
-{
-    return (builder){.checkpoint = c, .prefix = plan_prefix(c), .err = err};
+    return (builder){.plan = p, .checkpoint = c, .config = config, .architecture = architecture_find(config->type, NULL), .err = err};
 }
 
 /* A hop must be a layer that is there, of a model as wide as the first. */
@@ -155,6 +86,10 @@ static int check_hop(const plan *p, checkpoint *const *checkpoints, const layer_
     if (c->hidden != p->config.hidden)
         return fail(err, ERROR_FORMAT, "%s: hidden_size %lld where %s has %lld: no path leads through both", checkpoints[h->source]->name,
                     (long long)c->hidden, checkpoints[0]->name, (long long)p->config.hidden);
+    if (c->learned_positions != p->config.learned_positions)
+        return fail(err, ERROR_UNSUPPORTED, "%s: %s is told positions %s, %s (%s) %s: no path leads through both", checkpoints[h->source]->name, c->type,
+                    c->learned_positions ? "by its embeddings" : "in every layer", checkpoints[0]->name, p->config.type,
+                    p->config.learned_positions ? "by its embeddings" : "in every layer");
     if (h->layer < 0 || h->layer >= c->layers)
         return fail(err, ERROR_USAGE, "hop %zu: layer %d of '%s', which has layers 0 to %lld", i, h->layer, name, (long long)c->layers - 1);
     return 0;
@@ -169,8 +104,8 @@ plan *plan_build_path(checkpoint *const *checkpoints, const layer_path *way, err
         if (read_config(checkpoints[i], &p->configs[i], err) != 0)
             goto failed;
     p->config = p->configs[0];
-    builder first = builder_for(checkpoints[0], err);
-    if (bind_ends(&first, p) != 0)
+    builder first = builder_for(p, checkpoints[0], &p->configs[0], err);
+    if (bind_ends(&first) != 0)
         goto failed;
     p->hops = memory_new(way->n_hops, sizeof *p->hops);
     for (size_t i = 0; i < way->n_hops; i++) {
@@ -178,8 +113,8 @@ plan *plan_build_path(checkpoint *const *checkpoints, const layer_path *way, err
         if (check_hop(p, checkpoints, way, i, err) != 0)
             goto failed;
         model_config *c = &p->configs[h->source];
-        builder b = builder_for(checkpoints[h->source], err);
-        if (bind_hop(&b, c, h->source, h->layer, h->scale, &p->hops[p->n_hops++]) != 0)
+        builder b = builder_for(p, checkpoints[h->source], c, err);
+        if (builder_hop(&b, h, &p->hops[p->n_hops++]) != 0)
             goto failed;
         if (config_position_limit(c) < config_position_limit(&p->config)) {     /* which the kind of RoPE decides too */
             p->config.max_positions = c->max_positions;
@@ -210,44 +145,109 @@ plan *plan_build(const checkpoint *c, error *err)
     return p;
 }
 
-/* Calls `each` for every vector of a block that may be there. */
-static void block_vectors(plan_block *block, void (*each)(plan_vector *))
+/* ---- what is copied of the weights */
+
+static void visit_vector(const plan_visitor *to, plan_vector *v)
 {
-    each(&block->norm);
-    if (block->kind == BLOCK_ATTENTION) {
-        each(&block->attention.q_bias);
-        each(&block->attention.k_bias);
-        each(&block->attention.v_bias);
-        each(&block->attention.o_bias);
-    } else {
-        each(&block->mlp.gate_bias);
-        each(&block->mlp.up_bias);
-        each(&block->mlp.down_bias);
+    if (to->vector && v->source)
+        to->vector(to->context, v);
+}
+
+static void visit_matrix(const plan_visitor *to, const matrix *m, plan_vector *bias)
+{
+    if (to->matrix && m->data)
+        to->matrix(to->context, m);
+    visit_vector(to, bias);
+}
+
+static void visit_norm(const plan_visitor *to, plan_norm *n)
+{
+    visit_vector(to, &n->weight);
+    visit_vector(to, &n->bias);
+}
+
+static void visit_mlp(const plan_visitor *to, plan_mlp *m)
+{
+    visit_matrix(to, &m->gate, &m->gate_bias);
+    visit_matrix(to, &m->up, &m->up_bias);
+    visit_matrix(to, &m->down, &m->down_bias);
+}
+
+static void visit_attention(const plan_visitor *to, plan_attention *a)
+{
+    visit_matrix(to, &a->q, &a->q_bias);
+    visit_matrix(to, &a->k, &a->k_bias);
+    visit_matrix(to, &a->v, &a->v_bias);
+    visit_matrix(to, &a->o, &a->o_bias);
+    visit_vector(to, &a->q_norm);
+    visit_vector(to, &a->k_norm);
+}
+
+static void visit_experts(const plan_visitor *to, plan_experts *x)
+{
+    plan_vector none = {0};
+    visit_matrix(to, &x->router, &none);
+    for (int e = 0; e < x->n; e++)
+        visit_mlp(to, &x->expert[e]);
+}
+
+void plan_visit(plan_block *block, const plan_visitor *to)
+{
+    visit_norm(to, &block->norm);
+    visit_norm(to, &block->post_norm);
+    switch (block->kind) {
+    case BLOCK_ATTENTION: visit_attention(to, &block->attention); break;
+    case BLOCK_MLP: visit_mlp(to, &block->mlp); break;
+    case BLOCK_EXPERTS: visit_experts(to, &block->experts); break;
     }
 }
 
-static void plan_vectors(plan *p, void (*each)(plan_vector *))
+static void plan_vectors(plan *p, void (*each)(void *, plan_vector *))
 {
-    each(&p->final_norm);
+    const plan_visitor visitor = {.vector = each};
+    visit_norm(&visitor, &p->final_norm);
     for (int h = 0; h < p->n_hops; h++)
         for (int i = 0; i < p->hops[h].n_blocks; i++)
-            block_vectors(&p->hops[h].blocks[i], each);
+            plan_visit(&p->hops[h].blocks[i], &visitor);
 }
 
-static void refresh(plan_vector *v)
+static void refresh(void *context, plan_vector *v)
 {
-    if (v->source)
-        dtype_to_f32(v->source->dtype, v->source->data, v->value, (size_t)v->n);
+    (void)context;
+    dtype_to_f32(v->source->dtype, v->source->data, v->value, (size_t)v->n);
 }
 
-static void release(plan_vector *v)
+static void release(void *context, plan_vector *v)
 {
+    (void)context;
     free(v->value);
+}
+
+/* [in][out] to [out][in], in squares that stay in the first-level cache. */
+static void transpose(const tensor *t, char *out)
+{
+    const int64_t rows = t->shape[0], columns = t->shape[1], size = (int64_t)dtype_size(t->dtype);
+    const char *in = t->data;
+    for (int64_t r = 0; r < rows; r += 32)
+        for (int64_t c = 0; c < columns; c += 32)
+            for (int64_t i = r; i < r + 32 && i < rows; i++)
+                for (int64_t j = c; j < c + 32 && j < columns; j++)
+                    memcpy(out + (j * rows + i) * size, in + (i * columns + j) * size, (size_t)size);
 }
 
 void plan_refresh(plan *p)
 {
     plan_vectors(p, refresh);
+    for (size_t i = 0; i < p->n_transposed; i++)
+        transpose(p->transposed[i].source, p->transposed[i].data);
+}
+
+static void free_hop(plan_hop *hop)
+{
+    for (int i = 0; i < hop->n_blocks; i++)
+        if (hop->blocks[i].kind == BLOCK_EXPERTS)
+            free(hop->blocks[i].experts.expert);
+    free(hop->blocks);
 }
 
 void plan_free(plan *p)
@@ -256,7 +256,10 @@ void plan_free(plan *p)
         return;
     plan_vectors(p, release);
     for (int h = 0; h < p->n_hops; h++)
-        free(p->hops[h].blocks);
+        free_hop(&p->hops[h]);
+    for (size_t i = 0; i < p->n_transposed; i++)
+        free(p->transposed[i].data);
+    free(p->transposed);
     free(p->hops);
     free(p->configs);
     free(p);

@@ -55,13 +55,12 @@ static void scale_yarn(const rope_config *r, int64_t n, double *frequency)
     }
 }
 
-double rope_frequencies(const model_config *config, int64_t length, double *frequency)
+double rope_frequencies(const rope_config *r, int64_t length, double *frequency)
 {
-    const rope_config *r = &config->rope;
-    int64_t n = config->head_dim / 2;
+    int64_t n = r->dims / 2;
     double theta = r->theta;
     if (r->kind == ROPE_DYNAMIC && length > r->original_positions) {
-        double dims = (double)config->head_dim,
+        double dims = (double)r->dims,
                stretch = r->factor * (double)length / (double)r->original_positions - (r->factor - 1);
         theta *= scalar_pow64(stretch, dims / (dims - 2));
     }
@@ -90,9 +89,9 @@ void rope_rotate(const double *frequency, double factor, int64_t n, int64_t posi
     }
 }
 
-void rope_angles(const model_config *config, int64_t position, int64_t length, float *cosine, float *sine)
+void rope_angles(const rope_config *rope, int64_t position, int64_t length, float *cosine, float *sine)
 {
     double frequency[MAX_HALF];
-    double factor = rope_frequencies(config, length, frequency);
-    rope_rotate(frequency, factor, config->head_dim / 2, position, cosine, sine);
+    double factor = rope_frequencies(rope, length, frequency);
+    rope_rotate(frequency, factor, rope->dims / 2, position, cosine, sine);
 }

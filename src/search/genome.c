@@ -11,8 +11,14 @@
 
 static const char *const part_names[] = {"attention", "mlp", "embeddings"};
 
+#define REST "*"      /* what no filter names */
+
 /* What lies outside the layers. */
 static const char *const outer_first[] = {"embed_tokens"}, *const outer_last[] = {"lm_head", "model.norm"};
+
+/* The same, as a filter sees it. */
+static const struct outer { const char *filter, *tensor; bool last; } outers[] = {
+    {"embed_tokens", "model.embed_tokens.weight", false}, {"lm_head", "lm_head.weight", true}, {"model.norm", "model.norm.weight", true}};
 
 /* Of a layer. The first match wins, here and in mergekit, and attention comes first: the MLP's value covers the rest. */
 static const char *const attention_filters[] = {"self_attn", "input_layernorm"};
@@ -42,12 +48,42 @@ static const struct genome_bound *bound_of(const genome_options *o, const char *
     return NULL;
 }
 
+static bool is_searched(const genome_options *o, const method_parameter *p)
+{
+    for (size_t i = 0; i < o->n_fixed; i++)
+        if (strcmp(o->fixed[i], p->name) == 0)
+            return false;
+    return p->search_low < p->search_high || bound_of(o, p->name);
+}
+
+static int set_switch(dimension *d, const struct genome_bound *b, error *err)
+{
+    d->binary = true;
+    d->high = 1;
+    d->start = !b || isnan(b->start) ? 0.5 : b->start;
+    d->spread = 0.5;
+    if (b && (!isnan(b->low) || !isnan(b->high) || !isnan(b->spread) || !(d->start >= 0 && d->start <= 1)))
+        return fail(err, ERROR_FORMAT, "'%s' is a switch: of its bounds only a start has a meaning, its probability of being true, from 0 to 1", b->parameter);
+    return 0;
+}
+
+/* The middle of most; where that is out of bounds, the default of a parameter that the method searches, else the nearest bound. */
+static double usual_start(const dimension *d, const method_parameter *p)
+{
+    bool inside = d->low <= 0.5 && d->high >= 0.5, searched = p->search_low < p->search_high && !p->required;
+    return !inside && searched && p->standard > d->low && p->standard < d->high ? p->standard : fmin(fmax(0.5, d->low), d->high);
+}
+
 static int set_bounds(dimension *d, const method_parameter *p, const genome_options *o, error *err)
 {
     const struct genome_bound *b = bound_of(o, p->name);
+    if (p->is_bool)
+        return set_switch(d, b, err);
+    if (!(p->search_low < p->search_high) && isnan(b->low) && isnan(b->high))
+        return fail(err, ERROR_FORMAT, "'%s' has no usual bounds: give its low and high, in [%g, %g]", p->name, p->low, p->high);
     d->low = b && !isnan(b->low) ? b->low : p->search_low;
     d->high = b && !isnan(b->high) ? b->high : p->search_high;
-    d->start = b && !isnan(b->start) ? b->start : fmin(fmax(0.5, d->low), d->high);
+    d->start = b && !isnan(b->start) ? b->start : usual_start(d, p);
     double width = d->high - d->low;
     d->spread = b && !isnan(b->spread) ? b->spread : o->sigma > 0 ? o->sigma * width : fmin(width / 6, 0.25);
     if (!(d->low < d->high) || d->low < p->low || d->high > p->high)
@@ -66,12 +102,10 @@ static int add_dimension(genome *g, const genome_options *o, const method_parame
         return -1;
     string name = {0};
     string_print(&name, "%s%s%s", model >= 0 ? o->names[model] : "", model >= 0 ? "." : "", p->name);
-    if (part == PART_EMBEDDINGS)
-        string_print(&name, ".embeddings");
-    else if (g->n_groups > 1)
+    if (g->n_groups > 1 && (g->n_filters || part != PART_EMBEDDINGS))
         string_print(&name, ".g%d", group);
-    if (part == PART_ATTENTION || part == PART_MLP)
-        string_print(&name, ".%s", part_names[part]);
+    if (part >= 0)
+        string_print(&name, ".%s", !g->n_filters ? part_names[part] : part < (int)g->n_filters ? g->filters[part] : REST);
     d->name = name.text;
     g->count++;
     return 0;
@@ -79,11 +113,40 @@ static int add_dimension(genome *g, const genome_options *o, const method_parame
 
 static int add_parameter(genome *g, const genome_options *o, const method_parameter *p, int model, error *err)
 {
+    int first = g->n_filters ? 0 : g->split_attention_mlp ? PART_ATTENTION : -1;
+    int last = g->n_filters ? (int)g->n_filters : g->split_attention_mlp ? PART_MLP : -1;
     for (int group = 0; group < g->n_groups; group++)
-        for (int part = g->split_attention_mlp ? PART_ATTENTION : -1; part <= (g->split_attention_mlp ? PART_MLP : -1); part++)
+        for (int part = first; part <= last; part++)
             if (add_dimension(g, o, p, model, group, part, err) != 0)
                 return -1;
     return g->split_embeddings ? add_dimension(g, o, p, model, 0, PART_EMBEDDINGS, err) : 0;
+}
+
+static int set_filters(genome *g, const genome_options *o, error *err)
+{
+    g->filters = o->filters;
+    g->n_filters = o->n_filters;
+    g->smooth = o->smooth;
+    for (size_t i = 0; i < g->n_filters; i++) {
+        if (!g->filters[i][0] || strcmp(g->filters[i], REST) == 0)
+            return fail(err, ERROR_FORMAT, "the filter '%s' leaves nothing for the others", g->filters[i]);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(g->filters[k], g->filters[i]) == 0)
+                return fail(err, ERROR_FORMAT, "the filter '%s' stands twice", g->filters[i]);
+    }
+    return 0;
+}
+
+/* A method may have parameters without any being searched by default. */
+static int fail_empty(const method *m, error *err)
+{
+    string all = {0};
+    for (size_t i = 0; i < m->n_parameters; i++)
+        string_print(&all, "%s%s", i ? ", " : "", m->parameters[i].name);
+    fail(err, ERROR_USAGE, "%s has no parameter that is searched unless 'bounds' names it%s%s", m->name, all.text ? "; it has " : ", and has none at all",
+         all.text ? all.text : "");
+    free(all.text);
+    return -1;
 }
 
 genome *genome_new(const recipe *r, const genome_options *o, error *err)
@@ -92,13 +155,13 @@ genome *genome_new(const recipe *r, const genome_options *o, error *err)
     g->layers = o->layers;
     g->split_attention_mlp = o->split_attention_mlp;
     g->split_embeddings = o->split_embeddings;
-    int status = set_ranges(g, o, err);
+    int status = set_ranges(g, o, err) == 0 ? set_filters(g, o, err) : -1;
     for (size_t i = 0; i < o->n_bounds && status == 0; i++)
         if (!method_parameter_find(o->method, o->bounds[i].parameter))
             status = fail(err, ERROR_FORMAT, "bounds for '%s', which %s does not have", o->bounds[i].parameter, o->method->name);
     for (size_t i = 0; i < o->method->n_parameters && status == 0; i++) {
         const method_parameter *p = &o->method->parameters[i];
-        if (!(p->search_low < p->search_high) && !bound_of(o, p->name))
+        if (!is_searched(o, p))
             continue;
         if (!p->per_model)
             status = add_parameter(g, o, p, -1, err);
@@ -107,7 +170,7 @@ genome *genome_new(const recipe *r, const genome_options *o, error *err)
                 status = add_parameter(g, o, p, m, err);
     }
     if (status == 0 && g->count == 0)
-        status = fail(err, ERROR_FORMAT, "%s has no parameter that is searched", o->method->name);
+        status = fail_empty(o->method, err);
     if (status == 0)
         return g;
     genome_free(g);
@@ -142,10 +205,58 @@ static void set_layers(const genome *g, const dimension *d, double value, recipe
         }
 }
 
+/* The number of values behind one filter, and what they are: the groups' own, or every layer's. */
+static size_t gradient(const genome *g, const dimension *family, size_t parts, size_t part, const double *x, double *out)
+{
+    size_t n = (size_t)g->n_groups;
+    if (g->smooth || n == 1) {
+        for (size_t i = 0; i < n; i++)
+            out[i] = x[i * parts + part];
+        return n;
+    }
+    for (size_t i = 0; i < n; i++)
+        for (int layer = g->ranges[family[i * parts].group][0]; layer < g->ranges[family[i * parts].group][1]; layer++)
+            out[layer] = x[i * parts + part];
+    return (size_t)g->layers;
+}
+
+static size_t part_of(const genome *g, const char *tensor)
+{
+    size_t part = 0;
+    while (part < g->n_filters && !strstr(tensor, g->filters[part]))
+        part++;
+    return part;
+}
+
+/* All values of one parameter of one model. A filter that must hold in some layers only has a gradient with a value for each layer. */
+static void decode_family(const genome *g, const dimension *family, const double *x, double *values, recipe *r)
+{
+    size_t parts = g->n_filters + 1, last = (size_t)g->n_groups - 1;
+    for (size_t i = 0; g->n_groups > 1 && !g->smooth && i < sizeof outers / sizeof *outers; i++)
+        recipe_set_filtered(r, family->model, family->parameter, outers[i].filter, x[(outers[i].last ? last : 0) * parts + part_of(g, outers[i].tensor)]);
+    for (size_t part = 0; part < parts; part++) {
+        size_t n = gradient(g, family, parts, part, x, values);
+        recipe_set_gradient(r, family->model, family->parameter, part < g->n_filters ? g->filters[part] : NULL, values, n);
+    }
+}
+
+static void decode_filtered(const genome *g, const double *x, recipe *r)
+{
+    size_t family = (g->n_filters + 1) * (size_t)g->n_groups;
+    double *values = memory_new((size_t)g->layers, sizeof *values);
+    for (size_t i = 0; i < g->count; i += family)
+        decode_family(g, &g->dimensions[i], x + i, values, r);
+    free(values);
+}
+
 void genome_decode(const genome *g, const double *x, recipe *r)
 {
     for (size_t i = 0; i < g->count; i++)
         recipe_clear(r, g->dimensions[i].model, g->dimensions[i].parameter);
+    if (g->n_filters || g->smooth) {
+        decode_filtered(g, x, r);
+        return;
+    }
     bool plain = g->n_groups == 1 && !g->split_attention_mlp && !g->split_embeddings;
     for (size_t i = 0; i < g->count; i++) {
         const dimension *d = &g->dimensions[i];

@@ -9,7 +9,11 @@
  *     genome_free(g);
  *
  * Parts: with split_attention_mlp a group has a value for attention (self_attn, input_layernorm) and one for all else in the
- * layer; with split_embeddings the embeddings, head and final norm have one of their own. */
+ * layer; with split_embeddings the embeddings, head and final norm have one of their own. With filters, as mergekit-evolve has them, a
+ * group has a value for every filter (what its name holds; the first match wins) and one for the rest; smooth makes of the groups' values
+ * a gradient over the layers.
+ *
+ * A switch is a binary dimension. */
 #ifndef SEARCH_GENOME_H
 #define SEARCH_GENOME_H
 
@@ -29,7 +33,7 @@ typedef struct dimension {
     int needs;                  /* index of the binary dimension without which it means nothing; -1: none */
     int model;                  /* index into the recipe's models; -1: a global parameter */
     const char *parameter;      /* "weight"; borrowed from the method */
-    int group, part;            /* layer group; part of a layer (enum genome_part), -1: all */
+    int group, part;            /* layer group; part of a layer (enum genome_part, or the filter's index, n_filters: the rest), -1: all */
 } dimension;
 
 typedef struct genome {
@@ -39,7 +43,8 @@ typedef struct genome {
     int layers;                 /* of the models */
     int (*ranges)[2];           /* [n_groups] first layer, one past the last; owned */
     int n_groups;
-    bool split_attention_mlp, split_embeddings;
+    bool split_attention_mlp, split_embeddings, smooth;
+    const char *const *filters; size_t n_filters;   /* borrowed from the options */
     struct flow *flow;          /* of a path's genome; owned; NULL: a recipe's */
 } genome;
 
@@ -50,8 +55,12 @@ typedef struct genome_options {
     int n_groups;               /* equal groups ... */
     const int (*ranges)[2]; int n_ranges;   /* ... or these, which must cover all layers in order */
     bool split_attention_mlp, split_embeddings;
+    const char *const *filters; size_t n_filters;   /* without splits; borrowed as long as the genome lives */
+    bool smooth;
+    const char *const *fixed; size_t n_fixed;       /* parameters that are not searched: the recipe has their values */
     double sigma;               /* initial standard deviation as a share of each dimension's range; 0: a sixth, at most 0.25 */
-    /* overrides of the method's search bounds by parameter name, NaN: not given; a spread here goes before sigma */
+    /* parameters that are searched though the method's are not by default, and overrides of its search bounds; NaN: not given; a
+     * spread here goes before sigma; of a switch only the start may be given, its probability of being true */
     const struct genome_bound { const char *parameter; double low, high, start, spread; } *bounds;
     size_t n_bounds;
 } genome_options;
@@ -64,7 +73,8 @@ void genome_free(genome *g);
 void genome_decode(const genome *g, const double *x, recipe *r);
 
 /* The vector nearest to an existing recipe of the same method and models, for `start:`: the mean over the layers of a group, inside
- * the bounds. A parameter that the recipe leaves out has its default; a required one is an error. */
+ * the bounds (of a switch the share of them where it is true). A parameter that the recipe leaves out has its default; a required one is
+ * an error. Not for a genome with filters or smooth. */
 int genome_encode(const genome *g, const recipe *r, double *x, error *err);
 
 #endif

@@ -73,11 +73,23 @@ static void add_place(json_t *places, const char *what, const char *path)
     json_array_append_new(places, json_pack("{s:s, s:s}", "what", what, "path", path));
 }
 
-/* A model that was made in memory (from a recipe, a path, a trial) is written as it is. */
+/* A model that was made in memory (from a recipe, a path, a trial) is written as it is; the study keeps it as the path through all of it. */
 static int write_made(const session *s, const contender *winner, const char *best, json_t *places, error *err)
 {
+    const session_model *m = &s->models[winner->model];
+    layer_path *p = path_new();
+    path_add_layers(p, path_add_source(p, m->name, m->path), 0, m->layers);
+    p->sources[0].digest = memory_text(m->digest);
+    char *yaml = path_yaml(p);
+    json_t *now = what_is_best(s, "path", yaml);
+    int status = checkpoint_write(m->checkpoint, best, &(checkpoint_write_options){.replace = true}, err);
+    if (status == 0)
+        status = store_put(s->store, "best", now, err);
     add_place(places, "the winner, a Hugging Face folder", "best");
-    return checkpoint_write(s->models[winner->model].checkpoint, best, &(checkpoint_write_options){.replace = true}, err);
+    json_decref(now);
+    free(yaml);
+    path_free(p);
+    return status;
 }
 
 static int write_merge(session *s, const contender *winner, const char *best, json_t *places, error *err)

@@ -199,7 +199,8 @@ static recipe *build(const session *s, const step *st, const unsearched *u)
         r->base = recipe_add_model(r, searched->models[searched->base].path);
     r->base_listed = false;
     r->mode = searched->mode;
-    r->tokenizer_base = searched->tokenizer_base && r->base >= 0;
+    if (searched->tokenizer.source == TOKENIZER_BASE && r->base >= 0)
+        r->tokenizer.source = TOKENIZER_BASE;
     r->seed = s->seed;
     return r;
 }

@@ -36,7 +36,7 @@ int outcome_apart(const session *s, error *err)
     int status = 0;
     for (size_t i = 0; status == 0 && i < s->n_models; i++) {
         char *path = checkpoint_locate(s->models[i].path, NULL);
-        if (file_same(out, path) || file_same(best, path))
+        if (checkpoint_reads(path, out) || checkpoint_reads(path, best))
             status = fail(err, ERROR_USAGE, "the output folder %s would overwrite the model '%s' (%s); give another -o OUT", out,
                           s->models[i].name, path);
         free(path);

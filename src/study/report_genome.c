@@ -100,20 +100,20 @@ static int64_t needed(const json_t *dimensions, size_t d)
     return -1;
 }
 
-/* Of dims dimensions those that are numbers. Beside a map of slots they are its scales, folded away. */
+/* Of dims dimensions those that no map shows: of a merge all of them; beside a map of slots their scales, folded away. */
 static void add_numbers(string *page, const trial *trials, size_t n, const generations *g, const json_t *dimensions, size_t dims, bool fold)
 {
     size_t numbers = 0, drawn = 0;
     bool needs = false;
     for (size_t d = 0; d < dims; d++)
-        numbers += !is_binary(dimensions, d);
+        numbers += !fold || !is_binary(dimensions, d);
     if (numbers == 0)
         return;
     if (fold)
         string_print(page, "<details><summary>%zu scale%s</summary>", numbers, numbers == 1 ? "" : "s");
     string_puts(page, "<p class=soft>The candidates' mean (its last value beside the name), and the band from their least to their greatest value.</p><div class=charts>");
     for (size_t d = 0; d < dims && drawn < MOST_CHARTS; d++) {
-        if (is_binary(dimensions, d))
+        if (fold && is_binary(dimensions, d))
             continue;
         int64_t on = needed(dimensions, d);
         needs = needs || on >= 0;
@@ -244,23 +244,24 @@ static void add_step(string *page, const trial *trials, size_t n, const json_t *
 {
     const json_t *step = json_array_get(json_object_get(json_object_get(settings, "fixed"), "steps"), trials[0].step),
                  *dimensions = json_object_get(json_object_get(step, "genome"), "dimensions");
-    size_t dims = 0, binaries = 0;
+    size_t dims = 0, slots = 0;
+    bool merge = strcmp(member_text(step, "space"), "parameters") == 0;
     for (size_t i = 0; i < n; i++)
         dims = trials[i].n > dims ? trials[i].n : dims;
     for (size_t d = 0; d < dims; d++)
-        binaries += is_binary(dimensions, d);
+        slots += !merge && is_binary(dimensions, d);
     if (dims == 0)
         return;
     generations g = generations_list(trials, n);
-    string_print(page, "<section><h2>%s over generations", binaries ? "Path" : "Parameters");
+    string_print(page, "<section><h2>%s over generations", slots ? "Path" : "Parameters");
     if (named) {
         string_puts(page, ": ");
         report_step_name(page, settings, trials[0].step);
     }
     string_puts(page, "</h2>");
-    if (binaries)
+    if (slots)
         add_map(page, trials, n, &g, dimensions, dims);
-    add_numbers(page, trials, n, &g, dimensions, dims, binaries > 0);
+    add_numbers(page, trials, n, &g, dimensions, dims, slots > 0);
     string_puts(page, "</section>");
     free(g.at);
 }

@@ -191,10 +191,23 @@ static int next_step(session *s, error *err)
     return first_advance(s, err);
 }
 
+/* Later steps stand on what a step that is over has found, so more generations of it would be another study. A target may have ended it. */
+static void say_closed(const session *s)
+{
+    for (size_t k = 0; k < s->at; k++) {
+        const step *st = &s->steps[k];
+        int64_t ran = s->steps[k + 1].first - st->first;
+        if (ran != st->generations && isnan(s->file->target))
+            progress_say("step '%s' is over (generations: %lld), and later steps stand on it: 'generations: %lld' in %s changes nothing; to search on, begin a new study from what it "
+                         "found (start: recipe.yml)", st->file->name, (long long)ran, (long long)st->generations, s->file->path);
+    }
+}
+
 /* All steps from the one that stands. Returns 1 when the last is over, 0 where --generations stopped it before. */
 static int run_steps(session *s, error *err)
 {
     int64_t ran = 0;
+    say_closed(s);
     for (size_t k = 0; k <= s->at; k++)
         if (winners_open(s, k, err) != 0)
             return -1;

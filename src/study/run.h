@@ -18,6 +18,7 @@ typedef struct study_run_options {
     const char *backend;           /* NULL: recorded one, else the best */
     const char *baselines;         /* NULL: as the study says; "none" */
     const char *fork;              /* copy the study to this OUT and go on there, with what may not change changed */
+    const char *const *task_paths; size_t n_task_paths;    /* where else tasks of a mergekit-evolve file are looked for */
     bool dry_run, force, json;
     int64_t seed;                  /* -1: as the study says */
     int64_t stop_after;            /* generations to run in this call; 0: all */

@@ -74,10 +74,23 @@ static int open_standard(session *s, question_pool *p, const char *what, const c
     return status;
 }
 
+/* A mergekit-evolve file says by what its tasks are scored; their files decide. */
+static int check_metrics(const session *s, error *err)
+{
+    for (size_t i = 0; i < s->search.count; i++) {
+        const study_task *named = &s->file->tasks[i];
+        const task *t = s->search.sets[i].task;
+        if (named->metric && (!t->metric || strcmp(t->metric->name, named->metric) != 0))
+            return fail(err, ERROR_USAGE, "%s:%d: the metric is '%s', and %s is scored by %s: leave 'metric' out or change the task file", s->file->path, named->line,
+                        named->metric, t->file, t->metric ? t->metric->name : "a command");
+    }
+    return 0;
+}
+
 static int open_questions(session *s, error *err)
 {
     const study_file *f = s->file;
-    if (question_pool_open(&s->search, "tasks", f->tasks, f->n_tasks, &s->tasks, s->seed, err) != 0)
+    if (question_pool_open(&s->search, "tasks", f->tasks, f->n_tasks, &s->tasks, s->seed, err) != 0 || check_metrics(s, err) != 0)
         return -1;
     int status = f->n_select ? question_pool_open(&s->select, "select", f->select, f->n_select, &s->tasks, s->seed, err)
                              : open_standard(s, &s->select, "select", "select", true, err);
@@ -183,7 +196,7 @@ static int check_tokenizers(const session *s, const step *st, error *err)
         if (k == 0) {
             memcpy(wanted, hex, sizeof wanted);
             wanted_size = size;
-        } else if (strcmp(hex, wanted) != 0 && !st->recipe->tokenizer_base) {
+        } else if (strcmp(hex, wanted) != 0 && st->recipe->tokenizer.source == TOKENIZER_KEPT) {
             return fail(err, ERROR_USAGE,
                         "the tokenizers of '%s' (%d tokens) and '%s' (%d tokens) differ; if one only has tokens added behind the "
                         "base's, write 'tokenizer: base' in the search to leave those out",
@@ -217,6 +230,23 @@ static void say_lines(char *notes)
     }
 }
 
+/* A path must be possible through all its sources, not only those that it starts with. A winner that is not known yet has the shapes of the
+ * model whose config it takes. */
+static int try_path(const session *s, const step *st, error *err)
+{
+    checkpoint **models = memory_new(st->n_models, sizeof(checkpoint *));
+    layer_path *all = path_copy(st->path);
+    for (size_t i = 0; i < st->n_models; i++) {
+        models[i] = st->models[i] ? st->models[i] : find_model(s, step_shape_model(s->file, st->winner_of[i]))->checkpoint;
+        path_add_hop(all, (int)i, 0, 1);
+    }
+    plan *p = lineup_plan(&(lineup){.models = models, .path = all}, err);
+    plan_free(p);
+    path_free(all);
+    free(models);
+    return p ? 0 : fail_in(err, "%s: step '%s'", s->file->path, st->file->name);
+}
+
 /* What the search starts from must be possible: a merge of these models, a path through these. */
 static int try_start(session *s, step *st, error *err)
 {
@@ -228,9 +258,6 @@ static int try_start(session *s, step *st, error *err)
     if (excess > 0)
         return fail(err, ERROR_USAGE, "%s: step '%s' starts with a path that breaks its limits by %g hops: see max_hops, start_on and pin_ends", s->file->path,
                     st->file->name, excess);
-    bool known = true;
-    for (size_t i = 0; i < st->n_models; i++)
-        known = known && st->models[i];
     int status = 0;
     if (st->recipe) {
         merger *m = merge_prepare(st->recipe, st->models, &(merge_options){.pool = s->pool}, err);
@@ -239,10 +266,8 @@ static int try_start(session *s, step *st, error *err)
         free(notes);
         merge_free(m);
         status = m ? 0 : -1;
-    } else if (known) {
-        plan *p = lineup_plan(&(lineup){.models = st->models, .path = st->path}, err);
-        plan_free(p);
-        status = p ? 0 : -1;
+    } else {
+        status = try_path(s, st, err);
     }
     return status;
 }
@@ -310,7 +335,7 @@ session *session_open(const char *study_yml, const study_run_options *options, e
 {
     session *s = memory_new(1, sizeof *s);
     s->options = options;
-    s->file = study_file_read(study_yml, err);
+    s->file = study_file_read(study_yml, options->task_paths, options->n_task_paths, err);
     if (!s->file)
         goto failed;
     s->seed = options->seed >= 0 ? (uint64_t)options->seed : s->file->seed;

@@ -44,9 +44,16 @@ static json_t *sources_json(const step *st)
 static json_t *recipe_json(const step *st)
 {
     const recipe *r = st->recipe;
-    return json_pack("{s:s, s:o, s:o, s:s, s:b}", "method", r->method, "base_model",
-                     r->base >= 0 ? json_string(st->names[r->base]) : json_null(), "sources", sources_json(st), "mode",
-                     r->mode == MERGE_COMPAT ? "compat" : "exact", "tokenizer_base", r->tokenizer_base);
+    json_t *json = json_pack("{s:s, s:o, s:o, s:s, s:b}", "method", r->method, "base_model",
+                             r->base >= 0 ? json_string(st->names[r->base]) : json_null(), "sources", sources_json(st), "mode",
+                             r->mode == MERGE_COMPAT ? "compat" : "exact", "tokenizer_base", r->tokenizer.source == TOKENIZER_BASE);
+    json_t *values = json_object();
+    for (size_t i = 0; i < st->file->n_values; i++)
+        json_object_set_new(values, st->file->values[i].parameter, json_real(st->file->values[i].value));
+    if (st->file->n_values)
+        json_object_set(json, "parameters", values);
+    json_decref(values);
+    return json;
 }
 
 /* What a step is, resolved. */
@@ -57,6 +64,8 @@ static json_t *step_json(const step *st)
     json_t *optimizer_json = json_pack("{s:s, s:i, s:f}", "name", st->optimizer, "population", st->population, "sigma", st->file->sigma);
     if (st->recipe) {
         json_t *genome_json = json_pack("{s:i, s:o, s:o}", "layers", g->layers, "layer_groups", groups_json(g), "dimensions", dimensions_json(g));
+        if (g->smooth)
+            json_object_set_new(genome_json, "smooth", json_true());
         return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "name", st->file->name, "space", "parameters", "recipe", recipe_json(st), "genome",
                          genome_json, "optimizer", optimizer_json, "racing", racing);
     }

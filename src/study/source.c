@@ -109,8 +109,12 @@ static int open_yaml(const char *file, int depth, threads *pool, source *out, er
     layer_path *p = NULL;
     int status = -1;
     if (root && passthrough_or_path(root))
-        status = (p = passthrough_or_path_read(root, file, NULL, err)) ? open_path(p, depth, pool, out, err) : -1;
-    else if (root)
+        p = passthrough_or_path_read(root, file, NULL, err);
+    /* What a path cannot say, such as a scale of other tensors, is merged. */
+    bool merged = root && !p && (!passthrough_or_path(root) || (passthrough_is_yaml(root) && err->code == ERROR_UNSUPPORTED));
+    if (p)
+        status = open_path(p, depth, pool, out, err);
+    else if (merged)
         status = open_recipe(recipe_from_yaml(root, file, err), pool, out, err);
     yaml_free(root);
     return status;

@@ -22,6 +22,7 @@
 #define START_ON 0.97
 #define START_OTHERS 0.5
 
+#define SWITCH_OPTIMIZER "cma-es-margin"    /* numbers with a few switches among them */
 #define PATH_OPTIMIZER "genetic"        /* what a path needs are changes of many slots at once; docs/measurements.md compares */
 #define PATH_POPULATION 48
 
@@ -37,11 +38,17 @@ uint64_t step_seed(int index, uint64_t seed)
     return index == 0 ? seed : random_key(seed, name);
 }
 
+/* A method without use for a base leaves one that the file names out. */
+static bool has_base(const method *m, const study_step *s)
+{
+    return method_sets_base_apart(m) && s->base_model;
+}
+
 int step_shape_model(const study_file *f, int index)
 {
     const study_step *s = &f->steps[index];
     const method *m = method_find(s->method);
-    return study_file_model(f, m && m->base == BASE_NEEDED ? s->base_model : s->sources[0]);
+    return study_file_model(f, m && has_base(m, s) ? s->base_model : s->sources[0]);
 }
 
 void step_name_winners(const step *st, const char *study_db, layer_path *p)
@@ -90,7 +97,7 @@ static int check_method(const study_file *f, const study_step *s, const method *
     if ((int)s->n_sources < m->min_models || (m->max_models && (int)s->n_sources > m->max_models))
         return fail(err, ERROR_USAGE, "%s: method %s takes %d%s sources, the study has %zu", f->path, m->name,
                     m->max_models ? m->max_models : m->min_models, m->max_models ? "" : " or more", s->n_sources);
-    if (s->tokenizer_base && m->base != BASE_NEEDED)
+    if (s->tokenizer_base && !has_base(m, s))
         return fail(err, ERROR_USAGE, "%s: 'tokenizer: base' needs a method with a base model", f->path);
     return 0;
 }
@@ -104,11 +111,13 @@ static int open_recipe(step *st, const study_file *f, const char *const *paths, 
     recipe *r = st->recipe = recipe_new(s->method);
     for (size_t i = 0; i < s->n_sources; i++)
         add_model(st, f, s->sources[i], paths);
-    r->base = m->base == BASE_NEEDED ? add_model(st, f, s->base_model, paths) : -1;
+    r->base = has_base(m, s) ? add_model(st, f, s->base_model, paths) : -1;
     r->base_listed = false;
     r->mode = strcmp(s->mode, "compat") == 0 ? MERGE_COMPAT : MERGE_EXACT;
-    r->tokenizer_base = s->tokenizer_base;
+    r->tokenizer.source = s->tokenizer_base ? TOKENIZER_BASE : TOKENIZER_KEPT;
     r->seed = seed;
+    for (size_t i = 0; i < s->n_values; i++)
+        recipe_set(r, -1, s->values[i].parameter, s->values[i].value);
     return 0;
 }
 
@@ -145,26 +154,51 @@ void step_close(step *st)
 
 /* ---- the genome */
 
-static genome *parameter_genome(const step *st, int layers, error *err)
+static struct genome_bound *bounds_of(const study_step *s)
 {
-    const study_step *s = st->file;
     struct genome_bound *bounds = memory_new(s->n_bounds, sizeof *bounds);
     for (size_t i = 0; i < s->n_bounds; i++)
         bounds[i] = (struct genome_bound){s->bounds[i].parameter, s->bounds[i].low, s->bounds[i].high, s->bounds[i].start,
                                           s->bounds[i].spread};
+    return bounds;
+}
+
+static const char **fixed_of(const study_step *s)
+{
+    const char **names = memory_new(s->n_values, sizeof *names);
+    for (size_t i = 0; i < s->n_values; i++)
+        names[i] = s->values[i].parameter;
+    return names;
+}
+
+static genome *parameter_genome(const step *st, int layers, error *err)
+{
+    const study_step *s = st->file;
+    if (s->granularity && layers % s->granularity) {
+        fail(err, ERROR_USAGE, "layer_granularity is %d, and the models have %d layers, which is no multiple of it", s->granularity, layers);
+        return NULL;
+    }
+    struct genome_bound *bounds = bounds_of(s);
+    const char **fixed = fixed_of(s);
     genome_options options = {.method = method_find(s->method),
                               .names = (const char *const *)st->names,
                               .layers = layers,
-                              .n_groups = s->n_ranges ? s->n_ranges : s->n_groups,
+                              .n_groups = s->granularity ? layers / s->granularity : s->n_ranges ? s->n_ranges : s->n_groups,
                               .ranges = (const int(*)[2])s->ranges,
                               .n_ranges = s->n_ranges,
                               .split_attention_mlp = s->split_attention_mlp,
                               .split_embeddings = s->split_embeddings,
+                              .filters = (const char *const *)s->filters,
+                              .n_filters = s->n_filters,
+                              .smooth = s->smooth,
+                              .fixed = fixed,
+                              .n_fixed = s->n_values,
                               .sigma = s->sigma,
                               .bounds = bounds,
                               .n_bounds = s->n_bounds};
     genome *g = genome_new(st->recipe, &options, err);
     free(bounds);
+    free(fixed);
     return g;
 }
 
@@ -232,11 +266,22 @@ int step_take_start(step *st, error *err)
         recipe *known = recipe_read(st->file->start, err);
         status = known ? genome_encode(g, known, x, err) : -1;
         recipe_free(known);
+        for (size_t i = 0; i < g->count; i++)
+            if (g->dimensions[i].binary)
+                x[i] = fmin(fmax(x[i], 1 - START_ON), START_ON);
     }
     for (size_t i = 0; status == 0 && i < g->count; i++)
         g->dimensions[i].start = fmin(fmax(x[i], g->dimensions[i].low), g->dimensions[i].high);
     free(x);
     return status == 0 ? 0 : fail_in(err, "start: %s", st->file->start);
+}
+
+static const char *merge_optimizer(const genome *g)
+{
+    for (size_t i = 0; i < g->count; i++)
+        if (g->dimensions[i].binary)
+            return SWITCH_OPTIMIZER;
+    return optimizer_default(false);
 }
 
 int step_open_genome(step *st, const int *layers, error *err)
@@ -247,7 +292,7 @@ int step_open_genome(step *st, const int *layers, error *err)
         return -1;
     if (g->count == 0)
         return fail(err, ERROR_USAGE, "step '%s': there is nothing to search", st->file->name);
-    st->optimizer = st->file->optimizer ? st->file->optimizer : st->file->paper ? "cma-es" : step_is_path(st) ? PATH_OPTIMIZER : optimizer_default(false);
+    st->optimizer = st->file->optimizer ? st->file->optimizer : st->file->paper ? "cma-es" : step_is_path(st) ? PATH_OPTIMIZER : merge_optimizer(g);
     st->dims = memory_new(g->count, sizeof *st->dims);
     for (size_t i = 0; i < g->count; i++)
         st->dims[i] = (store_dimension){g->dimensions[i].name, g->dimensions[i].low, g->dimensions[i].high};

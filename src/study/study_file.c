@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "tensor/checkpoint.h"
 
 #define MAX_TEXT ((size_t)4 << 20)
 
@@ -166,36 +167,45 @@ static char *name_of_file(const char *path)
     return yaml ? memory_text_n(name, (size_t)(dot - name)) : memory_text(name);
 }
 
-static int read_root(study_file *f, const yaml_value *root, error *err)
+#define SHARED_KEYS "name", "tasks", "select", "held_out", "baselines", "target", "workers"
+
+static int read_own(study_file *f, const yaml_value *root, error *err)
 {
-    static const char *const known[] = {"models", "search",  "tasks", "select", "held_out", "baselines",
-                                        "target", "workers", "seed",  "name",   NULL};
-    if (study_want_kind(root, YAML_MAP, "a study", err) != 0)
-        return -1;
-    if (yaml_get(root, "genome"))
-        return fail(err, ERROR_UNSUPPORTED,
-                    "%s:%d: 'genome' (a mergekit-evolve file) is not supported yet; write 'models' and 'search'", f->path,
-                    yaml_get(root, "genome")->line);
+    static const char *const known[] = {"models", "search", "seed", SHARED_KEYS, NULL};
     if (yaml_known_keys(root, known, err) != 0)
         return -1;
     const char *const needed[] = {"models", "search", "tasks"};
     for (int i = 0; i < 3; i++)
         if (!yaml_get(root, needed[i]) || yaml_get(root, needed[i])->kind == YAML_NULL)
             return yaml_fail(err, root, "'%s' is missing", needed[i]);
-    int64_t workers = 0, seed = 0;
-    if (study_want_text(root, "name", &f->name, err) != 0 || check_name(f, err) != 0 ||
-        read_models(f, yaml_get(root, "models"), err) != 0 || study_read_steps(f, yaml_get(root, "search"), err) != 0 ||
+    int64_t seed = 0;
+    if (read_models(f, yaml_get(root, "models"), err) != 0 || study_read_steps(f, yaml_get(root, "search"), err) != 0 ||
         read_tasks(&f->tasks, &f->n_tasks, yaml_get(root, "tasks"), "'tasks'", "search", err) != 0 ||
+        yaml_int(yaml_get(root, "seed"), 0, INT64_MAX, &seed, err) != 0)
+        return -1;
+    f->seed = (uint64_t)seed;
+    return f->n_tasks ? 0 : yaml_fail(err, yaml_get(root, "tasks"), "'tasks' is empty");
+}
+
+/* mergekit-evolve's keys, those of its options that say what the search is, and what it ignores and a study may have. */
+static int read_mergekit(study_file *f, const yaml_value *root, error *err)
+{
+    static const char *const known[] = {"genome", "limit", "num_fewshot", "shuffle", "random_init", "apply_chat_template", "fewshot_as_multiturn", "max_fevals", "sigma0",
+                                        "random_seed", "force_population_size", "task_search_path", SHARED_KEYS, NULL};
+    return yaml_known_keys(root, known, err) == 0 ? evolve_read(f, root, err) : -1;
+}
+
+static int read_root(study_file *f, const yaml_value *root, error *err)
+{
+    int64_t workers = 0;
+    if (study_want_kind(root, YAML_MAP, "a study", err) != 0 || study_want_text(root, "name", &f->name, err) != 0 || check_name(f, err) != 0 ||
+        (yaml_get(root, "genome") ? read_mergekit : read_own)(f, root, err) != 0 ||
         read_tasks(&f->select, &f->n_select, yaml_get(root, "select"), "'select'", "select", err) != 0 ||
         read_tasks(&f->held_out, &f->n_held_out, yaml_get(root, "held_out"), "'held_out'", "test", err) != 0 ||
         read_baselines(f, yaml_get(root, "baselines"), err) != 0 || yaml_real(yaml_get(root, "target"), &f->target, err) != 0 ||
-        yaml_int(yaml_get(root, "workers"), 1, 100000, &workers, err) != 0 ||
-        yaml_int(yaml_get(root, "seed"), 0, INT64_MAX, &seed, err) != 0)
+        yaml_int(yaml_get(root, "workers"), 1, 100000, &workers, err) != 0)
         return -1;
-    if (f->n_tasks == 0)
-        return yaml_fail(err, yaml_get(root, "tasks"), "'tasks' is empty");
     f->workers = (int)workers;
-    f->seed = (uint64_t)seed;
     return 0;
 }
 
@@ -220,19 +230,14 @@ study_file *study_file_parse(const char *text, size_t n, const char *name, error
 /* As mergekit does: relative to the current folder where that exists, else to the study file. */
 static void locate(const study_file *f, char **path)
 {
-    if (!*path || (*path)[0] == '/' || file_exists(*path))
+    if (!*path)
         return;
-    char *folder = file_folder(f->path), *beside = file_join(folder, *path);
-    if (file_exists(beside)) {
-        free(*path);
-        *path = beside;
-        beside = NULL;
-    }
-    free(beside);
-    free(folder);
+    char *found = checkpoint_locate(*path, f->path);
+    free(*path);
+    *path = found;
 }
 
-study_file *study_file_read(const char *path, error *err)
+study_file *study_file_read(const char *path, const char *const *task_paths, size_t n_paths, error *err)
 {
     size_t n;
     char *text = file_read(path, MAX_TEXT, &n, err);
@@ -247,12 +252,16 @@ study_file *study_file_read(const char *path, error *err)
     for (size_t i = 0; i < f->n_steps; i++)
         locate(f, &f->steps[i].start);
     for (size_t i = 0; i < f->n_tasks; i++)
-        locate(f, &f->tasks[i].path);
+        if (!f->tasks[i].line)
+            locate(f, &f->tasks[i].path);
     for (size_t i = 0; i < f->n_select; i++)
         locate(f, &f->select[i].path);
     for (size_t i = 0; i < f->n_held_out; i++)
         locate(f, &f->held_out[i].path);
-    return f;
+    if (evolve_find_tasks(f, task_paths, n_paths, err) == 0)
+        return f;
+    study_file_free(f);
+    return NULL;
 }
 
 static void free_tasks(study_task *tasks, size_t n)
@@ -260,6 +269,7 @@ static void free_tasks(study_task *tasks, size_t n)
     for (size_t i = 0; i < n; i++) {
         free(tasks[i].path);
         free(tasks[i].split);
+        free(tasks[i].metric);
     }
     free(tasks);
 }
@@ -274,6 +284,9 @@ void study_file_free(study_file *f)
     }
     for (size_t i = 0; i < f->n_baselines; i++)
         free(f->baselines[i]);
+    for (size_t i = 0; i < f->n_task_paths; i++)
+        free(f->task_paths[i]);
+    free(f->task_paths);
     free(f->models);
     free(f->baselines);
     study_free_steps(f);

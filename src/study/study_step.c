@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "merge/method.h"
 #include "study/study_reader.h"
 
 #define MAX_STEPS 16
 
 static const char *const common_keys[] = {"space", "name", "sources", "optimizer", "bounds", "start", "racing"};
-static const char *const parameter_keys[] = {"method", "base_model", "layer_groups", "split", "mode", "tokenizer"};
+static const char *const parameter_keys[] = {"method", "base_model", "parameters", "layer_groups", "split", "mode", "tokenizer"};
 static const char *const flow_keys[] = {"preset", "repetitions", "max_hops", "pin_ends", "scales", "start_on", "start_off"};
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
@@ -120,13 +121,68 @@ static int read_bounds(study_step *s, const yaml_value *map, error *err)
         return 0;
     if (study_want_kind(map, YAML_MAP, "'bounds'", err) != 0)
         return -1;
-    s->bounds = memory_new(map->count, sizeof *s->bounds);
     for (size_t i = 0; i < map->count; i++) {
-        study_bound *b = &s->bounds[s->n_bounds++];
-        *b = (study_bound){memory_text(map->keys[i]), NAN, NAN, NAN, NAN};
-        if (read_bound(b, map->items[i], err) != 0)
+        study_bound b = {map->keys[i], NAN, NAN, NAN, NAN};
+        if (read_bound(&b, map->items[i], err) != 0)
             return -1;
+        study_set_bound(s, &b);
     }
+    return 0;
+}
+
+void study_set_bound(study_step *s, const study_bound *b)
+{
+    s->bounds = memory_grow(s->bounds, s->n_bounds + 1, sizeof *s->bounds);
+    s->bounds[s->n_bounds] = *b;
+    s->bounds[s->n_bounds++].parameter = memory_text(b->parameter);
+}
+
+void study_set_value(study_step *s, const char *parameter, double value)
+{
+    s->values = memory_grow(s->values, s->n_values + 1, sizeof *s->values);
+    s->values[s->n_values++] = (study_value){memory_text(parameter), value};
+}
+
+static int check_parameter(const method *m, const char *name, const yaml_value *at, error *err)
+{
+    const char **names = memory_new(m->n_parameters + 1, sizeof *names);
+    for (size_t i = 0; i < m->n_parameters; i++)
+        names[i] = m->parameters[i].name;
+    const char *near = text_nearest(name, names);
+    int status = method_parameter_find(m, name) ? 0 : yaml_fail(err, at, "%s has no parameter '%s'%s%s%s", m->name, name, near ? "; did you mean '" : "",
+                                                                near ? near : "", near ? "'?" : "");
+    free(names);
+    return status;
+}
+
+static int read_value(study_step *s, const method_parameter *p, const yaml_value *v, error *err)
+{
+    bool on = false;
+    double value = NAN;
+    if ((p->is_bool ? yaml_bool(v, &on, err) : yaml_real(v, &value, err)) != 0)
+        return fail_in(err, "'%s'", p->name);
+    if (v->kind == YAML_NULL)
+        return yaml_fail(err, v, "'%s' has no value", p->name);
+    if (!p->is_bool && !(value >= p->low && value <= p->high))
+        return yaml_fail(err, v, "%s is %g; it should lie in [%g, %g]", p->name, value, p->low, p->high);
+    for (size_t i = 0; i < s->n_bounds; i++)
+        if (strcmp(s->bounds[i].parameter, p->name) == 0)
+            return yaml_fail(err, v, "'%s' stands in 'bounds', to be searched, and in 'parameters', to be fixed", p->name);
+    study_set_value(s, p->name, p->is_bool ? on : value);
+    return 0;
+}
+
+/* parameters: as in a recipe, for all tensors: not searched. Of an unknown method, which is an error later, nothing is known. */
+static int read_values(study_step *s, const yaml_value *map, error *err)
+{
+    const method *m = method_find(s->method);
+    if (!m || !map || map->kind == YAML_NULL)
+        return 0;
+    if (study_want_kind(map, YAML_MAP, "'parameters'", err) != 0)
+        return -1;
+    for (size_t i = 0; i < map->count; i++)
+        if (check_parameter(m, map->keys[i], map->items[i], err) != 0 || read_value(s, method_parameter_find(m, map->keys[i]), map->items[i], err) != 0)
+            return -1;
     return 0;
 }
 
@@ -195,7 +251,7 @@ static int read_parameter_step(study_file *f, study_step *s, const yaml_value *v
         study_want_text(v, "mode", &s->mode, err) != 0 || yaml_text(yaml_get(v, "tokenizer"), &tokenizer, err) != 0)
         return -1;
     if (!s->method)
-        return yaml_fail(err, v, "'method' is missing: which merge method (dare_ties, ties, task_arithmetic, linear, slerp)?");
+        return yaml_fail(err, v, "'method' is missing: which merge method? merganser help methods tells all of them");
     if (s->base_model && study_file_model(f, s->base_model) < 0)
         return study_fail_unknown_model(f, yaml_get(v, "base_model"), s->base_model, err);
     if (strcmp(s->mode, "exact") != 0 && strcmp(s->mode, "compat") != 0)
@@ -203,7 +259,7 @@ static int read_parameter_step(study_file *f, study_step *s, const yaml_value *v
     if (tokenizer && strcmp(tokenizer, "base") != 0)
         return yaml_fail(err, yaml_get(v, "tokenizer"), "tokenizer is '%s'; only 'base' is known", tokenizer);
     s->tokenizer_base = tokenizer != NULL;
-    if (read_sources(f, s, yaml_get(v, "sources"), err) != 0 || read_groups(s, yaml_get(v, "layer_groups"), err) != 0)
+    if (read_values(s, yaml_get(v, "parameters"), err) != 0 || read_sources(f, s, yaml_get(v, "sources"), err) != 0 || read_groups(s, yaml_get(v, "layer_groups"), err) != 0)
         return -1;
     return read_split(s, yaml_get(v, "split"), err);
 }
@@ -263,7 +319,7 @@ static int check_keys(const yaml_value *v, enum study_space space, error *err)
 }
 
 /* As the paper's tables have it, counted where there are several of a kind. */
-static char *standard_name(const study_file *f, const study_step *s)
+char *study_standard_name(const study_file *f, const study_step *s)
 {
     const char *kind = "PS";
     if (s->space == SPACE_DATA_FLOW) {
@@ -283,7 +339,7 @@ static char *standard_name(const study_file *f, const study_step *s)
 static int read_name(study_file *f, study_step *s, const yaml_value *v, error *err)
 {
     if (!s->name) {
-        s->name = standard_name(f, s);
+        s->name = study_standard_name(f, s);
         return 0;
     }
     if (study_file_model(f, s->name) >= 0 || study_file_step(f, s->name) != (int)(s - f->steps))
@@ -338,9 +394,15 @@ void study_free_steps(study_file *f)
             free(s->sources[i]);
         for (size_t i = 0; i < s->n_bounds; i++)
             free(s->bounds[i].parameter);
+        for (size_t i = 0; i < s->n_values; i++)
+            free(s->values[i].parameter);
+        for (size_t i = 0; i < s->n_filters; i++)
+            free(s->filters[i]);
         free(s->name);
         free(s->sources);
         free(s->bounds);
+        free(s->values);
+        free(s->filters);
         free(s->ranges);
         free(s->method);
         free(s->base_model);

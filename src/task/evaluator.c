@@ -27,6 +27,7 @@ struct builtin {
     engine *engine;
     tokenizer *tokenizer;
     char *folder;                  /* where it came from; owned */
+    bool built;                    /* the tokenizer is one that a merge built, which the folder does not have */
     char digest[65];
     prompts *prompts;
     language_model *lid;           /* opened by us; NULL while nobody needed it */
@@ -127,9 +128,10 @@ static int take_models(struct builtin *b, const lineup *l, uint64_t seen, error 
     b->config = NULL;
     if (!first->folder)
         return fail(err, ERROR_STATE, "%s: has no folder with a tokenizer, so no prompt can be made for it", first->name);
-    if (!b->tokenizer || strcmp(b->folder, first->folder) != 0) {
+    if (!b->tokenizer || strcmp(b->folder, first->folder) != 0 || b->built || checkpoint_file(first, "tokenizer.json")) {
         drop_models(b);
-        b->tokenizer = tokenizer_open(first->folder, err);
+        b->built = checkpoint_file(first, "tokenizer.json") != NULL;
+        b->tokenizer = tokenizer_of(first, err);
         if (!b->tokenizer)
             return -1;
         b->folder = memory_text(first->folder);

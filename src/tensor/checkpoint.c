@@ -17,6 +17,11 @@ void checkpoint_free(checkpoint *c)
         buffer_free(c->buffers[i]);
     for (size_t i = 0; i < c->n_makers; i++)
         c->makers[i]->free(c->makers[i]);
+    for (size_t i = 0; i < c->n_files; i++) {
+        free((char *)c->files[i].name);
+        free((char *)c->files[i].text);
+    }
+    free(c->files);
     free(c->items);
     free(c->buffers);
     free(c->makers);
@@ -24,6 +29,26 @@ void checkpoint_free(checkpoint *c)
     free(c->folder);
     free(c->name);
     free(c);
+}
+
+const struct checkpoint_file *checkpoint_file(const checkpoint *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_files; i++)
+        if (strcmp(c->files[i].name, name) == 0)
+            return &c->files[i];
+    return NULL;
+}
+
+void checkpoint_put_file(checkpoint *c, const char *name, const char *text)
+{
+    struct checkpoint_file *f = (struct checkpoint_file *)checkpoint_file(c, name);
+    if (!f) {
+        c->files = memory_grow(c->files, c->n_files + 1, sizeof *c->files);
+        f = &c->files[c->n_files++];
+        *f = (struct checkpoint_file){.name = memory_text(name)};
+    }
+    free((char *)f->text);
+    f->text = memory_text(text);
 }
 
 const checkpoint_item *checkpoint_find_item(const checkpoint *c, const char *name)

@@ -21,8 +21,10 @@ typedef struct checkpoint_item {
     tensor tensor;
 } checkpoint_item;
 
+struct checkpoint_file { const char *name, *text; };   /* of the folder, beside the tensors */
+
 typedef struct checkpoint {
-    char *folder;             /* where config and tokenizer lie; owned, NULL for one with no folder */
+    char *folder;             /* where config and tokenizer lie, a folder or a .gguf file; owned, NULL for one with neither */
     char *name;               /* what messages call it; owned */
     json_t *config;           /* config.json as it stands; owned, may be NULL */
     checkpoint_item *items;   /* [count] sorted by name; owned */
@@ -31,21 +33,29 @@ typedef struct checkpoint {
     size_t n_buffers;
     tensor_maker **makers;    /* [n_makers] owned; tensors borrow them */
     size_t n_makers;
+    struct checkpoint_file *files;   /* [n_files] that stand in memory in place of the folder's of that name; text NULL: there is none; owned */
+    size_t n_files;
 } checkpoint;
 
-/* A model folder, or one .safetensors file (then config is NULL unless config.json lies beside it). Tensors that have to be computed
- * stand in memory. checkpoint_open_lazy leaves those with a maker and no data: for merges, which take them tensor by tensor. */
+/* A model folder, one .safetensors, PyTorch or .gguf file (see gguf_model.h), or BASE+ADAPTER (see adapter.h). Without config.json beside a
+ * file of tensors, config is NULL; a .gguf file holds its own. Tensors that have to be computed stand in memory. checkpoint_open_lazy leaves
+ * those with a maker and no data: for merges, which take them tensor by tensor. */
 checkpoint *checkpoint_open(const char *path, error *err);
 checkpoint *checkpoint_open_lazy(const char *path, error *err);
 
 /* Gives every tensor with a maker its data, in memory that the checkpoint holds. */
 int checkpoint_make(checkpoint *c, threads *pool, error *err);
 void checkpoint_add_maker(checkpoint *c, tensor_maker *m);   /* takes it over */
+void checkpoint_put_file(checkpoint *c, const char *name, const char *text);      /* in place of one put before; copies both */
+const struct checkpoint_file *checkpoint_file(const checkpoint *c, const char *name);   /* that stands in memory; NULL: the folder's counts */
 void checkpoint_free(checkpoint *c);
 
-/* Where a model lies that `file` (a recipe, a path; NULL: none) names: as it is, else beside the file, else ORG/NAME[@REVISION] in the
- * local Hugging Face cache, else as it is, for a message. free() it. */
+/* Where a model (of BASE+ADAPTER: each half) lies that `file` (a recipe, a path; NULL: none) names: as it is, else beside the file, else
+ * ORG/NAME[@REVISION] in the local Hugging Face cache, else as it is, for a message. free() it. */
 char *checkpoint_locate(const char *path, const char *file);
+
+/* Whether the model at `path`, or one of the halves that it is put together from, is this file or folder. */
+bool checkpoint_reads(const char *path, const char *file);
 
 const tensor *checkpoint_find(const checkpoint *c, const char *name);   /* borrowed; NULL when absent */
 const checkpoint_item *checkpoint_find_item(const checkpoint *c, const char *name);
@@ -57,7 +67,7 @@ uint64_t checkpoint_bytes(const checkpoint *c);                         /* sum o
  * taken from items (names and shapes are copied). config: one more reference is taken. */
 checkpoint *checkpoint_new(const char *name, const char *folder, json_t *config, const checkpoint_item *items, size_t count, error *err);
 
-/* NaN or infinity anywhere in the float tensors: an error naming tensor and index. Reads everything once. */
+/* NaN or infinity anywhere in the float tensors that have data: an error naming tensor and index. Reads everything once. */
 int checkpoint_check_finite(const checkpoint *c, threads *pool, error *err);
 
 /* The digest that stands for a model in a study: SHA-256 over config, headers, file sizes and 64 sampled blocks of each file ("sampled"),
@@ -73,7 +83,7 @@ typedef struct checkpoint_write_options {
     uint64_t shard_bytes;     /* 0: 5 GB */
     bool replace;             /* replace an existing OUT */
     /* extra files of the folder, written beside the tensors, in place of copied ones of that name: [n_files]; borrowed */
-    const struct checkpoint_file { const char *name, *text; } *files;
+    const struct checkpoint_file *files;
     size_t n_files;
     /* what the tensors are made of; NULL: a failure leaves nothing to go on from. resume: go on behind the shards that a run with this key finished */
     const char *key;

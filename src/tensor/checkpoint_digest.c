@@ -6,7 +6,9 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "tensor/checkpoint.h"
+#include "tensor/gguf.h"
 #include "tensor/safetensors.h"
+#include "tensor/torch_zip.h"
 
 #define SAMPLES 64u
 #define SAMPLE ((size_t)4096)
@@ -22,12 +24,13 @@ static void add(EVP_MD_CTX *hash, const void *bytes, size_t n)
     EVP_DigestUpdate(hash, bytes, n);
 }
 
+/* Memory beside files holds what was computed from them, and says nothing of its own. */
 static bool from_disk(const checkpoint *c)
 {
-    bool mapped = c->n_buffers > 0;
     for (size_t i = 0; i < c->n_buffers; i++)
-        mapped = mapped && buffer_is_mapped(c->buffers[i]);
-    return mapped;
+        if (buffer_is_mapped(c->buffers[i]))
+            return true;
+    return false;
 }
 
 static int add_config(EVP_MD_CTX *hash, const checkpoint *c, error *err)
@@ -36,7 +39,7 @@ static int add_config(EVP_MD_CTX *hash, const checkpoint *c, error *err)
     char *text = NULL;
     size_t n = 0;
     int status = 0;
-    if (path && c->config)
+    if (path && c->config && file_exists(path))
         text = file_read(path, (size_t)256 << 20, &n, err);
     else
         text = json_print(json_incref(c->config), -1), n = strlen(text);
@@ -70,12 +73,29 @@ static void add_whole(EVP_MD_CTX *hash, const buffer *b)
     }
 }
 
+/* The part of a file that says what it holds. */
+static const void *directory(const buffer *b, size_t *n)
+{
+    const void *bytes = buffer_bytes(b);
+    bool is_gguf = buffer_size(b) >= 4 && memcmp(bytes, GGUF_MAGIC, 4) == 0;
+    gguf *g = is_gguf ? gguf_parse((buffer *)b, "the file", NULL) : NULL;
+    if (torch_zip_is(b))
+        *n = torch_zip_directory(b, &bytes);
+    else
+        *n = g ? g->header_bytes : safetensors_header_bytes(b);
+    gguf_free(g);
+    return bytes;
+}
+
 static void add_samples(EVP_MD_CTX *hash, const buffer *b)
 {
     const char *bytes = buffer_bytes(b);
     size_t size = buffer_size(b);
-    if (buffer_is_mapped(b))
-        add(hash, bytes, safetensors_header_bytes(b));
+    if (buffer_is_mapped(b)) {
+        size_t n;
+        const void *head = directory(b, &n);
+        add(hash, head, n);
+    }
     if (size <= SAMPLES * SAMPLE) {
         add(hash, bytes, size);
         return;
@@ -100,6 +120,8 @@ static int digest(const checkpoint *c, bool whole, char hex[65], error *err)
     if (!from_disk(c))
         add_names(hash, c);
     for (size_t i = 0; i < c->n_buffers; i++) {
+        if (from_disk(c) && !buffer_is_mapped(c->buffers[i]))
+            continue;
         uint64_t size = buffer_size(c->buffers[i]);
         add(hash, &size, sizeof size);
         if (whole)

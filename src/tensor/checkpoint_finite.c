@@ -54,7 +54,7 @@ int checkpoint_check_finite(const checkpoint *c, threads *pool, error *err)
     struct scan s = {.checkpoint = c, .first = memory_new(c->count + 1, sizeof *s.first)};
     for (size_t i = 0; i < c->count; i++) {
         const tensor *t = &c->items[i].tensor;
-        int64_t blocks = dtype_is_float(t->dtype) ? (tensor_count(t) + BLOCK - 1) / BLOCK : 0;
+        int64_t blocks = t->data && dtype_is_float(t->dtype) ? (tensor_count(t) + BLOCK - 1) / BLOCK : 0;
         s.first[i + 1] = s.first[i] + (size_t)blocks;
     }
     size_t pieces = s.first[c->count];

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "tensor/adapter.h"
 #include "tensor/checkpoint.h"
 
 /* ORG/NAME[@REVISION] in the local Hugging Face cache: hub/models--ORG--NAME/snapshots/COMMIT; NULL where it is not. */
@@ -33,7 +34,8 @@ static char *cached_folder(const char *path)
     return folder;
 }
 
-char *checkpoint_locate(const char *path, const char *file)
+/* NULL where there is nothing of that name. */
+static char *locate_whole(const char *path, const char *file)
 {
     if (file_exists(path))
         return memory_text(path);
@@ -44,6 +46,42 @@ char *checkpoint_locate(const char *path, const char *file)
             return beside;
         free(beside);
     }
-    char *cached = cached_folder(path);
-    return cached ? cached : memory_text(path);
+    return cached_folder(path);
+}
+
+/* BASE+ADAPTER: both halves, split at the last '+' behind which an adapter is found. NULL where there is none. */
+static char *locate_halves(const char *path, const char *file)
+{
+    for (const char *plus = path + strlen(path); plus-- > path;) {
+        char *adapter = *plus == '+' && plus[1] ? locate_whole(plus + 1, file) : NULL;
+        if (!adapter)
+            continue;
+        char *base = memory_text_n(path, (size_t)(plus - path)), *where = checkpoint_locate(base, file), *both = memory_print("%s+%s", where, adapter);
+        free(adapter);
+        free(base);
+        free(where);
+        return both;
+    }
+    return NULL;
+}
+
+char *checkpoint_locate(const char *path, const char *file)
+{
+    char *found = locate_whole(path, file);
+    if (!found)
+        found = locate_halves(path, file);
+    return found ? found : memory_text(path);
+}
+
+bool checkpoint_reads(const char *path, const char *file)
+{
+    char *rest = memory_text(path);
+    bool reads = false;
+    for (const char *plus; !reads && (plus = adapter_split(rest));) {
+        reads = file_same(plus + 1, file);
+        rest[plus - rest] = '\0';
+    }
+    reads = reads || file_same(rest, file);
+    free(rest);
+    return reads;
 }

@@ -1,5 +1,5 @@
 /* A model from strangers' files. What is judged here is the folder: which files make up the model, and
- * that index and shards tell the same. What stands in one file is judged by safetensors_parse. */
+ * that index and shards tell the same. What stands in one file is judged by safetensors_parse and torch_zip_parse. */
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,27 +7,27 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "tensor/adapter.h"
 #include "tensor/checkpoint.h"
+#include "tensor/gguf.h"
+#include "tensor/gguf_model.h"
 #include "tensor/safetensors.h"
+#include "tensor/torch_zip.h"
 
-#define SINGLE "model.safetensors"
-#define INDEX "model.safetensors.index.json"
 #define MAX_SHARDS 10000
+#define MAX_ADAPTERS 16
 
-static bool is_pickle_name(const char *name)
-{
-    static const char *const endings[] = {".bin", ".pt", ".pth", ".ckpt", ".pkl"};
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-        if (text_ends_with(name, endings[i]))
-            return true;
-    return false;
-}
-
-static int refuse_pickle(const char *path, error *err)
-{
-    return fail(err, ERROR_UNSUPPORTED, "%s: is a PyTorch pickle, which can run code when it is read, and is not opened; "
-                "convert the model to safetensors (in transformers: from_pretrained, then save_pretrained)", path);
-}
+/* What a folder may hold its weights as; the first that is there counts. */
+typedef struct layout {
+    const char *single, *index, *ending;
+    bool states_size;      /* the index's total_size counts every tensor (of PyTorch's files it counts shared ones once) */
+} layout;
+static const layout layouts[] = {
+    {"model.safetensors", "model.safetensors.index.json", ".safetensors", true},
+    {"diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.safetensors.index.json", ".safetensors", true},
+    {"pytorch_model.bin", "pytorch_model.bin.index.json", ".bin", false},
+    {"diffusion_pytorch_model.bin", "diffusion_pytorch_model.bin.index.json", ".bin", false},
+};
 
 static int add_file(checkpoint *c, const char *path, error *err)
 {
@@ -36,18 +36,16 @@ static int add_file(checkpoint *c, const char *path, error *err)
         return -1;
     c->buffers = memory_grow(c->buffers, c->n_buffers + 1, sizeof *c->buffers);
     c->buffers[c->n_buffers++] = file;
-    return safetensors_parse(file, path, &c->items, &c->count, err);
+    return torch_zip_is(file) ? torch_zip_parse(c, file, path, err) : safetensors_parse(file, path, &c->items, &c->count, err);
 }
 
 /* The name itself is judged, not where a symlink leads: caches are made of symlinks. */
-static int check_shard_name(const char *shard, const char *name, const char *index, error *err)
+static int check_shard_name(const char *shard, const char *name, const char *index, const char *ending, error *err)
 {
     if (strchr(shard, '/') || strchr(shard, '\\') || strcmp(shard, ".") == 0 || strcmp(shard, "..") == 0 || !shard[0])
         return fail(err, ERROR_FORMAT, "%s: '%s' is said to lie in '%.200s', which is not a plain file name", index, name, shard);
-    if (is_pickle_name(shard))
-        return refuse_pickle(shard, err);
-    if (!text_ends_with(shard, ".safetensors"))
-        return fail(err, ERROR_FORMAT, "%s: '%s' is said to lie in '%.200s', which is not a .safetensors file", index, name, shard);
+    if (!text_ends_with(shard, ending))
+        return fail(err, ERROR_FORMAT, "%s: '%s' is said to lie in '%.200s', which is not a %s file", index, name, shard, ending);
     return 0;
 }
 
@@ -57,7 +55,7 @@ static int by_text(const void *a, const void *b)
 }
 
 /* The shards the index names, sorted, each once; borrowed from the index. */
-static int list_shards(const json_t *map, const char *index, const char ***shards, size_t *n, error *err)
+static int list_shards(const json_t *map, const char *index, const char *ending, const char ***shards, size_t *n, error *err)
 {
     const char *name;
     json_t *value;
@@ -68,7 +66,7 @@ static int list_shards(const json_t *map, const char *index, const char ***shard
         const char *shard = json_string_value(value);
         if (!shard)
             return fail(err, ERROR_FORMAT, "%s: '%.200s' should name a file", index, name);
-        if (check_shard_name(shard, name, index, err) != 0)
+        if (check_shard_name(shard, name, index, ending, err) != 0)
             return -1;
         all[count++] = shard;
     }
@@ -111,7 +109,7 @@ done:
     return status;
 }
 
-static int check_complete(const checkpoint *c, const json_t *index, const json_t *map, const char *path, error *err)
+static int check_complete(const checkpoint *c, const json_t *index, const json_t *map, const char *path, const layout *l, error *err)
 {
     const char *name;
     json_t *value;
@@ -119,13 +117,13 @@ static int check_complete(const checkpoint *c, const json_t *index, const json_t
         if (!checkpoint_find(c, name))
             return fail(err, ERROR_FORMAT, "%s: '%s' should be in '%s' and is not there", path, name, json_string_value(value));
     const json_t *total = json_object_get(json_object_get(index, "metadata"), "total_size");
-    if (json_is_integer(total) && (uint64_t)json_integer_value(total) != checkpoint_bytes(c))
+    if (l->states_size && json_is_integer(total) && (uint64_t)json_integer_value(total) != checkpoint_bytes(c))
         return fail(err, ERROR_FORMAT, "%s: total_size is %lld, the shards hold %llu bytes of tensors; a shard of another model?", path,
                     (long long)json_integer_value(total), (unsigned long long)checkpoint_bytes(c));
     return 0;
 }
 
-static int open_shards(checkpoint *c, const char *folder, const char *path, error *err)
+static int open_shards(checkpoint *c, const char *folder, const char *path, const layout *l, error *err)
 {
     const char **shards = NULL;
     size_t n = 0;
@@ -138,20 +136,20 @@ static int open_shards(checkpoint *c, const char *folder, const char *path, erro
         fail(err, ERROR_FORMAT, "%s: has no weight_map", path);
         goto done;
     }
-    if (list_shards(map, path, &shards, &n, err) != 0)
+    if (list_shards(map, path, l->ending, &shards, &n, err) != 0)
         goto done;
-    char *single = file_join(folder, SINGLE);
-    bool ambiguous = file_exists(single) && (n != 1 || strcmp(shards[0], SINGLE) != 0);
+    char *single = file_join(folder, l->single);
+    bool ambiguous = file_exists(single) && (n != 1 || strcmp(shards[0], l->single) != 0);
     free(single);
     if (ambiguous) {
-        fail(err, ERROR_FORMAT, "%s: holds both %s and %s, which does not name it; remove the one that is not meant", folder, SINGLE, INDEX);
+        fail(err, ERROR_FORMAT, "%s: holds both %s and %s, which does not name it; remove the one that is not meant", folder, l->single, l->index);
         goto done;
     }
     for (size_t i = 0; i < n; i++)
         if (add_shard(c, folder, shards[i], map, path, err) != 0)
             goto done;
     if (checkpoint_sort(c, err) == 0)
-        status = check_complete(c, index, map, path, err);
+        status = check_complete(c, index, map, path, l, err);
 done:
     free(shards);
     json_decref(index);
@@ -161,45 +159,46 @@ done:
 /* Why a folder is no model: what lies in it instead. */
 static int refuse_folder(const char *folder, error *err)
 {
-    char *pickle = NULL, *other = NULL;
+    static const char *const endings[] = {".safetensors", ".bin", ".pt", ".pth"};
+    char *other = NULL;
     DIR *listing = opendir(folder);
     if (!listing)
         return fail_errno(err, "%s", folder);
-    for (struct dirent *entry; (entry = readdir(listing));) {
-        char **kept = is_pickle_name(entry->d_name) ? &pickle : text_ends_with(entry->d_name, ".safetensors") ? &other : NULL;
-        if (kept && (!*kept || strcmp(entry->d_name, *kept) < 0)) {
-            free(*kept);
-            *kept = memory_text(entry->d_name);
-        }
-    }
+    for (struct dirent *entry; (entry = readdir(listing));)
+        for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+            if (text_ends_with(entry->d_name, endings[i]) && (!other || strcmp(entry->d_name, other) < 0)) {
+                free(other);
+                other = memory_text(entry->d_name);
+            }
     closedir(listing);
-    if (other) {
-        fail(err, ERROR_FORMAT, "%s: has no %s and no %s; to open '%s' alone, name that file", folder, SINGLE, INDEX, other);
-    } else if (pickle) {
-        char *path = file_join(folder, pickle);
-        refuse_pickle(path, err);
-        free(path);
-    } else {
-        fail(err, ERROR_FORMAT, "%s: has no %s and no %s", folder, SINGLE, INDEX);
-    }
-    free(pickle);
+    if (other)
+        fail(err, ERROR_FORMAT, "%s: has no %s and no %s; to open '%s' alone, name that file", folder, layouts[0].single, layouts[0].index, other);
+    else
+        fail(err, ERROR_FORMAT, "%s: has no %s and no %s", folder, layouts[0].single, layouts[0].index);
     free(other);
     return -1;
 }
 
-static int open_folder(checkpoint *c, const char *folder, error *err)
+/* 1 where the folder is not laid out so. */
+static int open_layout(checkpoint *c, const char *folder, const layout *l, error *err)
 {
-    char *single = file_join(folder, SINGLE), *index = file_join(folder, INDEX);
-    int status;
+    char *single = file_join(folder, l->single), *index = file_join(folder, l->index);
+    int status = 1;
     if (file_exists(index))
-        status = open_shards(c, folder, index, err);
+        status = open_shards(c, folder, index, l, err);
     else if (file_exists(single))
         status = add_file(c, single, err) == 0 ? checkpoint_sort(c, err) : -1;
-    else
-        status = refuse_folder(folder, err);
     free(single);
     free(index);
     return status;
+}
+
+static int open_folder(checkpoint *c, const char *folder, error *err)
+{
+    int status = 1;
+    for (size_t i = 0; i < sizeof layouts / sizeof *layouts && status == 1; i++)
+        status = open_layout(c, folder, &layouts[i], err);
+    return status == 1 ? refuse_folder(folder, err) : status;
 }
 
 static int read_config(checkpoint *c, error *err)
@@ -216,7 +215,7 @@ static int read_config(checkpoint *c, error *err)
     return status;
 }
 
-checkpoint *checkpoint_open_lazy(const char *path, error *err)
+static checkpoint *open_plain(const char *path, error *err)
 {
     checkpoint *c = memory_new(1, sizeof *c);
     c->name = memory_text(path);
@@ -229,17 +228,46 @@ checkpoint *checkpoint_open_lazy(const char *path, error *err)
         status = open_folder(c, c->folder, err);
     else if (!file_exists(path))
         status = fail(err, ERROR_IO, "%s: no such folder or file (models are local folders; nothing is downloaded)", path);
-    else if (is_pickle_name(path))
-        status = refuse_pickle(path, err);
+    else if (gguf_is(path))
+        status = gguf_open(c, path, err);
     else
         status = add_file(c, path, err) == 0 ? checkpoint_sort(c, err) : -1;
-    if (status == 0)
+    if (status == 0 && !c->config)
         status = read_config(c, err);
     if (status != 0) {
         checkpoint_free(c);
         c = NULL;
     }
     return c;
+}
+
+/* BASE+ADAPTER, where BASE may have adapters of its own. */
+static checkpoint *open_adapted(const char *path, int adapters, error *err)
+{
+    const char *plus = adapter_split(path);
+    if (!plus)
+        return open_plain(path, err);
+    if (adapters == MAX_ADAPTERS) {
+        fail(err, ERROR_LIMIT, "%.200s: more than the limit of %d adapters", path, MAX_ADAPTERS);
+        return NULL;
+    }
+    char *base = memory_text_n(path, (size_t)(plus - path));
+    checkpoint *c = open_adapted(base, adapters + 1, err);
+    free(base);
+    if (c && adapter_apply(c, plus + 1, err) != 0) {
+        checkpoint_free(c);
+        return NULL;
+    }
+    if (c) {
+        free(c->name);
+        c->name = memory_text(path);
+    }
+    return c;
+}
+
+checkpoint *checkpoint_open_lazy(const char *path, error *err)
+{
+    return open_adapted(path, 0, err);
 }
 
 checkpoint *checkpoint_open(const char *path, error *err)

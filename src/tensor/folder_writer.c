@@ -15,6 +15,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "tensor/gguf.h"
+#include "tensor/gguf_model.h"
 #include "tensor/safetensors.h"
 
 #define SHARD_BYTES 5000000000u
@@ -158,7 +160,6 @@ static int write_state(const folder_writer *w, error *err)
     int status = file_write(path, text, strlen(text), err);
     free(path);
     free(text);
-    json_decref(state);
     return status;
 }
 
@@ -376,7 +377,6 @@ static int write_index(const folder_writer *w, error *err)
     json_object_set_new(index, "weight_map", map);
     char *text = json_print(index, 2), *path = file_join(w->partial, "model.safetensors.index.json");
     int status = file_write(path, text, strlen(text), err);
-    json_decref(index);
     free(path);
     free(text);
     return status;
@@ -391,19 +391,20 @@ static int write_config(const checkpoint *c, const char *folder, error *err)
         return -1;
     char *text = json_print(config, 2), *line = memory_print("%s\n", text), *path = file_join(folder, "config.json");
     int status = file_write(path, line, strlen(line), err);
-    json_decref(config);
     free(path);
     free(line);
     free(text);
     return status;
 }
 
-static int copy_companions(const char *from, const char *to, error *err)
+static int copy_companions(const checkpoint *c, const char *to, error *err)
 {
     int status = 0;
-    for (size_t i = 0; i < COUNT(companions) && status == 0; i++) {
-        char *source = file_join(from, companions[i]), *target = file_join(to, companions[i]);
-        if (file_exists(source))
+    if (c->folder && gguf_is(c->folder))
+        return gguf_write_companions(c, to, err);
+    for (size_t i = 0; c->folder && i < COUNT(companions) && status == 0; i++) {
+        char *source = file_join(c->folder, companions[i]), *target = file_join(to, companions[i]);
+        if (!checkpoint_file(c, companions[i]) && file_exists(source))
             status = file_copy(source, target, err);
         free(source);
         free(target);
@@ -411,12 +412,12 @@ static int copy_companions(const char *from, const char *to, error *err)
     return status;
 }
 
-static int write_extra(const char *folder, const checkpoint_write_options *o, error *err)
+static int write_files(const char *folder, const struct checkpoint_file *files, size_t n, error *err)
 {
     int status = 0;
-    for (size_t i = 0; i < o->n_files && status == 0; i++) {
-        char *path = file_join(folder, o->files[i].name);
-        status = file_write(path, o->files[i].text, strlen(o->files[i].text), err);
+    for (size_t i = 0; i < n && status == 0; i++) {
+        char *path = file_join(folder, files[i].name);
+        status = files[i].text ? file_write(path, files[i].text, strlen(files[i].text), err) : 0;
         free(path);
     }
     return status;
@@ -425,8 +426,9 @@ static int write_extra(const char *folder, const checkpoint_write_options *o, er
 int folder_finish(folder_writer *w, error *err)
 {
     int status = w->n_shards > 1 ? write_index(w, err) : 0;
-    if (status == 0 && (write_config(w->outline, w->partial, err) != 0 || (w->outline->folder && copy_companions(w->outline->folder, w->partial, err) != 0) ||
-                        write_extra(w->partial, &w->options, err) != 0))
+    if (status == 0 && (write_config(w->outline, w->partial, err) != 0 || copy_companions(w->outline, w->partial, err) != 0 ||
+                        write_files(w->partial, w->outline->files, w->outline->n_files, err) != 0 ||
+                        write_files(w->partial, w->options.files, w->options.n_files, err) != 0))
         status = -1;
     if (status == 0)
         status = file_publish(w->out, w->options.replace, err);

@@ -37,11 +37,10 @@ static int refuse_other_formats(const unsigned char *bytes, size_t size, const c
         return fail(err, ERROR_FORMAT, "%s: is a Git LFS pointer of %zu bytes, not the weights themselves; fetch them with `git lfs pull`",
                     path, size);
     if (size >= 4 && memcmp(bytes, "GGUF", 4) == 0)
-        return fail(err, ERROR_UNSUPPORTED, "%s: is a GGUF file; give the safetensors model it was made from", path);
-    bool zip = size >= 4 && memcmp(bytes, "PK\3\4", 4) == 0;
+        return fail(err, ERROR_UNSUPPORTED, "%s: is a GGUF file, not a shard; name it alone", path);
     bool pickle = size >= 2 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5 && (size < 8 || header_length(bytes) > MAX_HEADER);
-    if (zip || pickle)
-        return fail(err, ERROR_UNSUPPORTED, "%s: is a PyTorch pickle, which can run code when it is read, and is not opened; "
+    if (pickle)
+        return fail(err, ERROR_UNSUPPORTED, "%s: is a PyTorch pickle from before 1.6, which can run code when it is read, and is not opened; "
                     "convert it to safetensors (save_pretrained does)", path);
     return 0;
 }
@@ -71,7 +70,7 @@ static int scan_header(const char *text, size_t n, const char *path, error *err)
     return 0;
 }
 
-static int check_name(const char *name, const char *path, error *err)
+int safetensors_check_name(const char *name, const char *path, error *err)
 {
     size_t n = strlen(name);
     if (n == 0)
@@ -214,7 +213,7 @@ static int read_tensors(buffer *file, json_t *header, size_t data_begin, const c
             status = check_metadata(entry, path, err);
         } else {
             tensor *t = &out[*n].tensor;
-            status = check_name(name, path, err);
+            status = safetensors_check_name(name, path, err);
             if (status == 0)
                 status = read_entry(entry, name, path, data_bytes, t, &spans[*n], err);
             if (status == 0) {

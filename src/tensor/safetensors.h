@@ -14,6 +14,9 @@
  * dimensions and unaligned data are legal. */
 int safetensors_parse(buffer *file, const char *path, checkpoint_item **items, size_t *count, error *err);
 
+/* What safetensors_parse asks of a tensor's name. */
+int safetensors_check_name(const char *name, const char *path, error *err);
+
 /* Bytes of the length and the header together, at most the file's size. */
 size_t safetensors_header_bytes(const buffer *file);
 

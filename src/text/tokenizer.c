@@ -3,6 +3,8 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "tensor/gguf.h"
+#include "tensor/gguf_model.h"
 #include "text/parts.h"
 
 int component_type(const json_t *value, const char *what, const char *file, const char **type, error *err)
@@ -104,18 +106,11 @@ static int want_edge(const json_t *config, const char *key, const char *file, in
 }
 
 /* tokenizer_config.json: what it says of BOS and EOS outright goes before the post-processor's word, as in transformers. */
-static int read_config(tokenizer *t, const char *path, error *err)
+static int read_config(tokenizer *t, const char *text, size_t n, const char *path, error *err)
 {
-    if (!file_exists(path))
-        return 0;
-    size_t n;
-    char *text = file_read(path, (size_t)64 << 20, &n, err);
-    if (!text)
-        return -1;
     json_error_t where;   /* not json_parse: model_max_length is often 10^30 */
     json_t *config = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where);
     int status = -1, add_bos = -1, add_eos = -1;
-    free(text);
     if (!config)
         return fail(err, ERROR_FORMAT, "%s: not valid JSON at line %d, column %d: %s", path, where.line, where.column,
                     where.text);
@@ -134,6 +129,34 @@ done:
     return status;
 }
 
+static int read_config_file(tokenizer *t, const char *path, error *err)
+{
+    size_t n;
+    if (!file_exists(path))
+        return 0;
+    char *text = file_read(path, (size_t)64 << 20, &n, err);
+    int status = text ? read_config(t, text, n, path, err) : -1;
+    free(text);
+    return status;
+}
+
+static tokenizer *open_gguf(const char *path, error *err)
+{
+    char *json = NULL, *config = NULL;
+    tokenizer *t = NULL;
+    if (gguf_companion(path, "tokenizer.json", &json, err) == 0 && gguf_companion(path, "tokenizer_config.json", &config, err) == 0 && !json)
+        fail(err, ERROR_UNSUPPORTED, "%s: holds no tokenizer", path);
+    else if (config)
+        t = tokenizer_parse(json, strlen(json), path, err);
+    if (t && read_config(t, config, strlen(config), path, err) != 0) {
+        tokenizer_free(t);
+        t = NULL;
+    }
+    free(json);
+    free(config);
+    return t;
+}
+
 static tokenizer *open_file(const char *path, error *err)
 {
     size_t n;
@@ -148,7 +171,7 @@ static tokenizer *open_file(const char *path, error *err)
 tokenizer *tokenizer_open(const char *path, error *err)
 {
     if (!file_is_folder(path))
-        return open_file(path, err);
+        return gguf_is(path) ? open_gguf(path, err) : open_file(path, err);
     char *json = file_join(path, "tokenizer.json"), *model = file_join(path, "tokenizer.model");
     char *config = file_join(path, "tokenizer_config.json");
     tokenizer *t = NULL;
@@ -157,13 +180,30 @@ tokenizer *tokenizer_open(const char *path, error *err)
              "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)", path);
     else
         t = open_file(json, err);
-    if (t && read_config(t, config, err) != 0) {
+    if (t && read_config_file(t, config, err) != 0) {
         tokenizer_free(t);
         t = NULL;
     }
     free(json);
     free(model);
     free(config);
+    return t;
+}
+
+tokenizer *tokenizer_of(const checkpoint *c, error *err)
+{
+    const struct checkpoint_file *json = checkpoint_file(c, "tokenizer.json"), *config = checkpoint_file(c, "tokenizer_config.json");
+    if (!json && !c->folder) {
+        fail(err, ERROR_USAGE, "%s: is no folder with a tokenizer", c->name);
+        return NULL;
+    }
+    if (!json)
+        return tokenizer_open(c->folder, err);
+    tokenizer *t = tokenizer_parse(json->text, strlen(json->text), c->name, err);
+    if (t && config && config->text && read_config(t, config->text, strlen(config->text), c->name, err) != 0) {
+        tokenizer_free(t);
+        t = NULL;
+    }
     return t;
 }
 

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "tensor/checkpoint.h"
 
 typedef struct tokenizer tokenizer;
 
@@ -28,8 +29,9 @@ typedef struct token_list {
 void token_list_add(token_list *list, int32_t id);
 void token_list_free(token_list *list);
 
-/* A model folder (its tokenizer.json and tokenizer_config.json) or a tokenizer.json itself. */
+/* A model folder (its tokenizer.json and tokenizer_config.json), a tokenizer.json itself, or a GGUF file. */
 tokenizer *tokenizer_open(const char *path, error *err);
+tokenizer *tokenizer_of(const checkpoint *c, error *err);        /* a model's: of its files in memory, else of its folder */
 tokenizer *tokenizer_parse(const char *bytes, size_t n, const char *name, error *err);   /* tokenizer.json in memory */
 void tokenizer_free(tokenizer *t);
 

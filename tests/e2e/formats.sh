@@ -9,17 +9,32 @@ block() {
 block "yaml study" > "$work/study.yml"
 block "yaml task" > "$work/task.yml"
 block "yaml recipe" > "$work/recipe.yml"
+block "yaml recipe with a tokenizer" > "$work/tokenizer.yml"
 block "yaml path" > "$work/path.yml"
-for f in study task recipe path; do [ -s "$work/$f.yml" ] || die "docs/formats.md has no $f"; done
+block "yaml mergekit-evolve" > "$work/mergekit-evolve.yml"
+for f in study task recipe tokenizer path mergekit-evolve; do [ -s "$work/$f.yml" ] || die "docs/formats.md has no $f"; done
 "$MERGANSER" evolve "$work/study.yml" -o "$work/out" --quiet > /dev/null
 [ -f "$work/out/best/model.safetensors" ] && [ -f "$work/out/report.html" ] && [ -f "$work/out/recipe.yml" ] || die "the study's folder is not complete"
 "$MERGANSER" merge "$work/out/recipe.yml" "$work/again" --quiet > /dev/null 2>&1
 cmp "$work/out/best/model.safetensors" "$work/again/model.safetensors" || die "recipe.yml does not give best/ again"
+"$MERGANSER" evolve "$work/mergekit-evolve.yml" -o "$work/evolved" --quiet > /dev/null
+"$MERGANSER" merge "$work/evolved/recipe.yml" "$work/evolved-again" --quiet > /dev/null 2>&1
+cmp "$work/evolved/best/model.safetensors" "$work/evolved-again/model.safetensors" || die "a mergekit-evolve file's recipe.yml does not give best/ again"
 "$MERGANSER" inspect "$work/path.yml" | grep -q "folds into one model of 8 layers" || die "the path does not fold"
 "$MERGANSER" eval miniature/models/ja -t "$work/task.yml" --questions 4 --quiet > /dev/null
 "$MERGANSER" merge "$work/recipe.yml" "$work/merged" --quiet > /dev/null
+"$MERGANSER" merge "$work/tokenizer.yml" "$work/built" --quiet > /dev/null
+"$MERGANSER" inspect "$work/built" | grep -q "tokenizer: 939 tokens" || die "the tokenizer is not the base's and two tokens"
+[ "$("$MERGANSER" generate "$work/tokenizer.yml" -p "3 + 4 = " --max-new 8 --json --quiet)" = "$("$MERGANSER" generate "$work/built" -p "3 + 4 = " --max-new 8 --json --quiet)" ] ||
+    die "the merge in memory answers otherwise than its folder"
+grep -q im_start "$work/built/chat_template.jinja" && [ ! -e "$work/built/generation_config.json" ] || die "the built tokenizer's files are not those of the recipe"
 block sh | while read -r line; do
     eval "${line/#merganser/\"\$MERGANSER\"} --quiet" > "$work/json" < /dev/null
     grep -q '^{' "$work/json" || die "'$line' prints no JSON"
 done
+block "sh gguf" | while read -r line; do
+    line=${line//ja.gguf/"$work/ja.gguf"}
+    eval "${line/#merganser/\"\$MERGANSER\"} --quiet" > "$work/gguf"
+done
+grep -q "Q8_0" "$work/gguf" || die "ja.gguf holds no Q8_0"
 echo "formats: every example runs"

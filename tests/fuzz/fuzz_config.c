@@ -18,7 +18,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         char text[1024];
         size_t half = (size_t)c.head_dim / 2;
         float *angle = memory_new(2 * half, sizeof *angle);
-        rope_angles(&c, 1000, 2 * c.max_positions, angle, angle + half);
+        if (c.local_rope.theta > 0)
+            rope_angles(&c.local_rope, 1000, c.max_positions, angle, angle + half);
+        rope_angles(&c.rope, 1000, 2 * c.max_positions, angle, angle + half);
         config_differences(&plain, &c, text, sizeof text);
         free(angle);
     }

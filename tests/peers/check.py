@@ -115,4 +115,54 @@ for name, hops in paths.items():
         check(f"path with {name}, {dtype}, loads in transformers without a warning", *loads_quietly(f"{work}/folded"))
     same = answers_equal(f"{work}/folded", f"{work}/path.yml", questions[:5])
     check(f"greedy answers of a path with {name} equal transformers' of it folded", same == 5, f"{same} of 5")
+
+# GGUF outputs in llama.cpp: the same tokens of a prompt, and from F32 the same greedy answers. Of the other types some may differ: llama.cpp rounds
+# the activations to the weights' type there.
+from llama_cpp import Llama
+
+
+def llama_answers(path, questions):
+    """How many prompts have the ids, and how many greedy answers are those, of `generate` with the same file."""
+    model = Llama(path, n_ctx=512, verbose=False, seed=0, type_k=0, type_v=0)   # keys and values in F32, as here
+    same = 0
+    for q in questions:
+        text, answer = prompt.replace("{q}", q), []
+        for token in model.generate(model.tokenize(text.encode(), add_bos=True, special=False), temp=0.0, top_k=1, repeat_penalty=1.0):
+            answer.append(token)
+            if token == model.token_eos() or len(answer) == 80:
+                break
+        same += answer == json.loads(run("generate", path, "-p", text, "--max-new", 80, "--json", "--quiet").stdout)["tokens"]
+    return same
+
+
+for model in ("ja", "math-b"):
+    for kind in ("f32", "f16", "bf16", "q8_0"):
+        out = f"{work}/{model}-{kind}.gguf"
+        run("export", f"miniature/models/{model}", out, "--gguf-type", kind, "--quiet")
+        same = llama_answers(out, questions)
+        check(f"{model} as GGUF {kind} in llama.cpp: greedy answers", same >= (19 if kind == "f32" else 16), f"{same} of 20")
+run("merge", f"{work}/r.yml", f"{work}/merged.gguf", "--dtype", "float32", "--quiet")
+same = llama_answers(f"{work}/merged.gguf", questions)
+check("a merge into a GGUF file in llama.cpp: greedy answers", same >= 19, f"{same} of 20")
+# A mergekit-evolve file: the recipe of what its study has found says, tensor by tensor, what mergekit's genome says of the same numbers.
+from mergekit.evo.genome import ModelGenome, ModelGenomeDefinition
+filters, layers = ["self_attn", "down_proj"], 8
+for smooth in (False, True):
+    genome = {"models": [a, c], "merge_method": "ties", "base_model": base, "layer_granularity": 2, "filters": filters, "smooth": smooth}
+    yaml.safe_dump({"genome": genome, "tasks": ["mini-math-ja"], "limit": 2, "max_fevals": 4, "force_population_size": 4, "baselines": "none"}, open(f"{work}/evolve.yml", "w"))
+    run("evolve", f"{work}/evolve.yml", "-o", f"{work}/evolved-{smooth}", "--quiet")
+    recipe = yaml.safe_load(open(f"{work}/evolved-{smooth}/recipe.yml"))
+    numbers = torch.zeros(layers // 2, 2, len(filters) + 1, 2, dtype=torch.float64)
+    for m, model in enumerate(recipe["models"]):
+        for p, parameter in enumerate(("weight", "density")):
+            for entry in model["parameters"][parameter]:
+                if entry.get("filter") in filters + [None]:
+                    values = torch.tensor(entry["value"], dtype=torch.float64)
+                    numbers[:, m, (filters + [None]).index(entry.get("filter")), p] = values if smooth else values[::2]
+    wanted = ModelGenome(ModelGenomeDefinition.model_validate(genome)).genotype_merge_config(numbers)
+    for config, folder in ((MergeConfiguration.model_validate({**recipe, "dtype": "bfloat16"}), "ours"), (wanted, "theirs")):
+        run_merge(config, f"{work}/genome-{folder}", MergeOptions(write_model_card=False, quiet=True))
+    x, y = all_tensors(f"{work}/genome-ours"), all_tensors(f"{work}/genome-theirs")
+    same = sum(torch.equal(x[k], y[k]) for k in y)
+    check(f"a genome of mergekit-evolve{', smooth,' if smooth else ''} as our recipe, both in mergekit", x.keys() == y.keys() and same == len(y), f"{same} of {len(y)} tensors equal")
 sys.exit(1 if failed else 0)

@@ -50,7 +50,7 @@ static void no_operation_is_missing(void **state)
 {
     (void)state;
     for (const backend *const *b = backend_all(); *b; b++)
-        assert_true((*b)->matmul && (*b)->rms_norm && (*b)->rope && (*b)->swiglu && (*b)->add && (*b)->attention && (*b)->argmax &&
+        assert_true((*b)->matmul && (*b)->rms_norm && (*b)->rope && (*b)->layer_norm && (*b)->activate && (*b)->softcap && (*b)->add && (*b)->attention && (*b)->argmax &&
                     (*b)->all_finite && (*b)->log_sum_exp);
 }
 

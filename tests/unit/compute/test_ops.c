@@ -87,28 +87,93 @@ static void check_rope(const backend *b)
     }
 }
 
-static void check_swiglu(const backend *b)
+static void check_layer_norm(const backend *b)
+{
+    for (size_t l = 0; l < LENGTHS; l++) {
+        const int64_t n = lengths[l], rows = n > 1000 ? 1 : 3;
+        float *x = random_floats("x", rows * n, 3), *weight = random_floats("w", n, 1), *bias = random_floats("b", n, 1), *y = random_floats("y", rows * n, 1);
+        for (int64_t i = 0; i < rows * n; i++)
+            x[i] += 10;   /* a mean that matters */
+        b->layer_norm(x, weight, bias, 1e-5f, y, rows, n);
+        assert_true(y[rows * n] == 77);
+        for (int64_t row = 0; row < rows; row++) {
+            double mean = 0, squares = 0;
+            for (int64_t i = 0; i < n; i++)
+                mean += (double)x[row * n + i] / (double)n;
+            for (int64_t i = 0; i < n; i++)
+                squares += (x[row * n + i] - mean) * (x[row * n + i] - mean);
+            for (int64_t i = 0; i < n; i++) {
+                const double scale = 1 / sqrt(squares / (double)n + 1e-5f), want = (x[row * n + i] - mean) * scale * weight[i] + bias[i];
+                /* the mean's own rounding counts by the scale */
+                near(b->name, "layer_norm", n, i, y[row * n + i], want, (8 + sqrt((double)n)) * 0x1p-24 * (fabs(want) + 1 + 13 * scale * fabs(weight[i])));
+            }
+        }
+        b->layer_norm(x, weight, bias, 1e-5f, x, rows, n);   /* in place */
+        assert_memory_equal(x, y, (size_t)(rows * n) * sizeof *x);
+        free(x);
+        free(weight);
+        free(bias);
+        free(y);
+    }
+}
+
+static double activated(enum activation f, double x)
+{
+    if (f == ACTIVATION_SILU)
+        return x / (1 + exp(-x));
+    if (f == ACTIVATION_GELU)
+        return 0.5 * x * erfc(-x / sqrt(2));
+    return 0.5 * x * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
+}
+
+/* SiLU within a few ulp; the others within a few of the larger of x and 1, as 1 + erf and 1 + tanh lose digits near -1. */
+static void check_activate(const backend *b)
+{
+    static const struct { enum activation f; const char *name; double share, of_input; } kinds[] = {
+        {ACTIVATION_SILU, "silu", 8 * 0x1p-24, 0}, {ACTIVATION_GELU, "gelu", 8 * 0x1p-24, 3e-7}, {ACTIVATION_GELU_TANH, "gelu_tanh", 8 * 0x1p-24, 2e-7}};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (size_t l = 0; l < LENGTHS; l++) {
+            const int64_t n = lengths[l];
+            float *gate = random_floats("g", n, 100), *up = random_floats("u", n, 2), *out = random_floats("o", n, 1), *alone = random_floats("a", n, 1);
+            for (int64_t i = 0; i < n; i += 2)
+                gate[i] /= 40;
+            b->activate(kinds[k].f, gate, up, out, n);
+            b->activate(kinds[k].f, gate, NULL, alone, n);
+            assert_true(out[n] == 77 && alone[n] == 77);
+            for (int64_t i = 0; i < n; i++) {
+                const double want = activated(kinds[k].f, gate[i]), bound = kinds[k].share * fabs(want) + kinds[k].of_input * fabs(gate[i]) + 1e-36;
+                near(b->name, kinds[k].name, n, i, alone[i], want, bound);
+                near(b->name, kinds[k].name, n, i, out[i], want * up[i], bound * fabs(up[i]) + 0x1p-23 * fabs(want * up[i]) + 1e-36);
+            }
+            b->activate(kinds[k].f, gate, up, gate, n);   /* in place */
+            assert_memory_equal(gate, out, (size_t)n * sizeof *out);
+            free(gate);
+            free(up);
+            free(out);
+            free(alone);
+        }
+    const float gate[4] = {-INFINITY, 1e30f, -200, NAN}, up[4] = {1, 1, 1, 1};
+    float out[4];
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        b->activate(kinds[k].f, gate, up, out, 4);
+        assert_true(isnan(out[0]) && out[1] == 1e30f && fabsf(out[2]) < 1e-30f && isnan(out[3]));
+    }
+}
+
+static void check_softcap(const backend *b)
 {
     for (size_t l = 0; l < LENGTHS; l++) {
         const int64_t n = lengths[l];
-        float *gate = random_floats("g", n, 100), *up = random_floats("u", n, 2), *out = random_floats("o", n, 1);
-        for (int64_t i = 0; i < n; i += 2)
-            gate[i] /= 40;
-        b->swiglu(gate, up, out, n);
-        assert_true(out[n] == 77);
+        float *x = random_floats("x", n, 90), *before = random_floats("x", n, 90);
+        b->softcap(x, 30, n);
+        assert_true(x[n] == 77);
         for (int64_t i = 0; i < n; i++) {
-            const double want = gate[i] / (1 + exp(-(double)gate[i])) * up[i];
-            near(b->name, "swiglu", n, i, out[i], want, 8 * 0x1p-24 * fabs(want) + 1e-36);
+            const double want = 30 * tanh((double)before[i] / 30);
+            near(b->name, "softcap", n, i, x[i], want, 6 * 0x1p-23 * fabs(want) + 1e-36);
         }
-        b->swiglu(gate, up, gate, n);   /* in place */
-        assert_memory_equal(gate, out, (size_t)n * sizeof *out);
-        free(gate);
-        free(up);
-        free(out);
+        free(x);
+        free(before);
     }
-    float gate[4] = {-INFINITY, 1e30f, -200, NAN}, up[4] = {1, 1, 1, 1}, out[4];
-    b->swiglu(gate, up, out, 4);
-    assert_true(isnan(out[0]) && out[1] == 1e30f && fabsf(out[2]) < 1e-30f && isnan(out[3]));
 }
 
 static void check_add(const backend *b)
@@ -197,7 +262,9 @@ static void check_log_sum_exp(const backend *b)
 
 static void rms_norm_is_right(void **state) { (void)state; each(check_rms_norm); }
 static void rope_is_right(void **state) { (void)state; each(check_rope); }
-static void swiglu_is_right(void **state) { (void)state; each(check_swiglu); }
+static void layer_norm_is_right(void **state) { (void)state; each(check_layer_norm); }
+static void activate_is_right(void **state) { (void)state; each(check_activate); }
+static void softcap_is_right(void **state) { (void)state; each(check_softcap); }
 static void add_is_right(void **state) { (void)state; each(check_add); }
 static void argmax_is_right(void **state) { (void)state; each(check_argmax); }
 static void all_finite_is_right(void **state) { (void)state; each(check_all_finite); }
@@ -206,7 +273,8 @@ static void log_sum_exp_is_right(void **state) { (void)state; each(check_log_sum
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rms_norm_is_right), cmocka_unit_test(rope_is_right), cmocka_unit_test(swiglu_is_right), cmocka_unit_test(add_is_right),
+        cmocka_unit_test(rms_norm_is_right), cmocka_unit_test(rope_is_right), cmocka_unit_test(layer_norm_is_right),
+        cmocka_unit_test(activate_is_right), cmocka_unit_test(softcap_is_right), cmocka_unit_test(add_is_right),
         cmocka_unit_test(argmax_is_right), cmocka_unit_test(all_finite_is_right), cmocka_unit_test(log_sum_exp_is_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

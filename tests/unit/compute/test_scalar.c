@@ -77,6 +77,18 @@ static void tanh_is_within_two_ulp(void **state)
     assert_true(isnan(scalar_tanh(NAN)));
 }
 
+static void erf_is_within_two_ulp(void **state)
+{
+    (void)state;
+    for (float x = -6; x < 6; x += 0.0013f)
+        check_relative("erf", x, scalar_erf(x), erf((double)x), 2 * 0x1p-24);
+    for (float x = 1e-30f; x < 1; x *= 1.3f)
+        check_relative("erf", x, scalar_erf(x), erf((double)x), 2 * 0x1p-24);
+    assert_true(scalar_erf(INFINITY) == 1 && scalar_erf(-INFINITY) == -1);
+    assert_true(scalar_erf(0) == 0);
+    assert_true(isnan(scalar_erf(NAN)));
+}
+
 static void pow_gives_rope_frequencies(void **state)
 {
     (void)state;
@@ -90,7 +102,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exp_is_within_two_ulp), cmocka_unit_test(f64_functions_are_within_1e15), cmocka_unit_test(sincos_is_within_1e15),
-        cmocka_unit_test(tanh_is_within_two_ulp), cmocka_unit_test(pow_gives_rope_frequencies),
+        cmocka_unit_test(tanh_is_within_two_ulp), cmocka_unit_test(erf_is_within_two_ulp), cmocka_unit_test(pow_gives_rope_frequencies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

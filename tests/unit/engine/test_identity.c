@@ -81,6 +81,7 @@ static void run(const plan *p, const engine_options *options, const request *req
 static void check_family(const backend *family, const plan *p, const questions *q)
 {
     threads *two = threads_new(2);
+    const size_t block = engine_kv_bytes(p, 1);   /* one KV block */
     const struct { const char *what; engine_options options; bool reversed; } ways[] = {
         {"7 slots", {.slots = 7, .no_prefix_sharing = true}, false},
         {"64 slots", {.slots = 64, .no_prefix_sharing = true}, false},
@@ -89,8 +90,8 @@ static void check_family(const backend *family, const plan *p, const questions *
         {"1 slot, sharing, 2 threads, reversed", {.slots = 1, .pool = two}, true},
         {"64 slots, 2 threads", {.slots = 64, .pool = two, .no_prefix_sharing = true}, false},
         {"64 slots, sharing, 2 threads", {.slots = 64, .pool = two}, false},
-        {"64 slots, sharing, little memory", {.slots = 64, .kv_bytes = 12 * 8192}, false},
-        {"16 slots, sharing, 2 threads, little memory, reversed", {.slots = 16, .kv_bytes = 18 * 8192, .pool = two}, true},
+        {"64 slots, sharing, little memory", {.slots = 64, .kv_bytes = 12 * block}, false},
+        {"16 slots, sharing, 2 threads, little memory, reversed", {.slots = 16, .kv_bytes = 18 * block, .pool = two}, true},
     };
     answer *first = memory_new(N, sizeof *first), *other = memory_new(N, sizeof *other);
     request *reversed = memory_new(N, sizeof *reversed);
@@ -119,11 +120,11 @@ static void check_family(const backend *family, const plan *p, const questions *
     threads_free(two);
 }
 
-static void check_model(tiny t, bool fastest_only)
+/* Takes c over. */
+static void check_checkpoint(checkpoint *c, bool fastest_only)
 {
     error err = {0};
-    checkpoint *c = tiny_checkpoint(t);
-    plan *p = plan_build(c, &err);
+    plan *p = c ? plan_build(c, &err) : NULL;
     if (!p)
         fail_msg("%s", err.text);
     questions *q = make_questions();
@@ -136,6 +137,28 @@ static void check_model(tiny t, bool fastest_only)
     free(q);
     plan_free(p);
     checkpoint_free(c);
+}
+
+static void check_model(tiny t, bool fastest_only)
+{
+    check_checkpoint(tiny_checkpoint(t), fastest_only);
+}
+
+/* The goldens' models: windows of some layers, limits of scores and logits, four norms a layer; parallel residuals with woven queries; learned
+ * positions with stacked ones; experts, each of which runs over those rows of a step that chose it. */
+static void test_architectures(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"gemma2", "gemma3", "gpt2", "gptneox", "mixtral", "olmo2", "phi3", "stablelm"};
+    error err = {0};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = memory_print(SOURCE_DIR "/tests/goldens/golden/engine/%s/model", names[i]);
+        checkpoint *c = checkpoint_open(path, &err);
+        if (!c)
+            fail_msg("%s", err.text);
+        check_checkpoint(c, strcmp(names[i], "mixtral") != 0);
+        free(path);
+    }
 }
 
 static void test_mistral(void **state)
@@ -159,6 +182,7 @@ static void test_large_layers(void **state)
 {
     (void)state;
     check_model((tiny){.hidden = 64, .intermediate = 5600}, true);
+    check_model((tiny){.type = "mixtral", .hidden = 64, .intermediate = 2000, .experts = 5}, true);
 }
 
 /* The logits of a position do not depend on what follows it, nor on where a prompt is cut into steps. */
@@ -191,7 +215,7 @@ static void test_logits(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mistral), cmocka_unit_test(test_window_and_odd_sizes), cmocka_unit_test(test_large_layers),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mistral), cmocka_unit_test(test_window_and_odd_sizes), cmocka_unit_test(test_large_layers), cmocka_unit_test(test_architectures),
                                        cmocka_unit_test(test_logits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,7 @@ static void reads_values(void **state)
     assert_int_equal(r->base, 3);
     assert_false(r->base_listed);
     assert_string_equal(r->models[3].path, "four");
-    assert_true(r->tokenizer_base);
+    assert_int_equal(r->tokenizer.source, TOKENIZER_BASE);
     assert_int_equal(r->dtype, DTYPE_BF16);
     assert_int_equal(r->out_dtype, DTYPE_F32);
     assert_int_equal(r->mode, MERGE_EXACT);
@@ -184,9 +184,6 @@ static void refuses(void **state)
         {MODELS "merganser: {seed: 18446744073709551616}\n", ERROR_FORMAT, "seed", "18446744073709551615"},
         {MODELS "merganser: {config_from: nobody}\n", ERROR_FORMAT, "nobody", "not one of the models"},
         {MODELS "dtype: float64\n", ERROR_FORMAT, "float64", "bfloat16"},
-        {MODELS "chat_template: auto\n", ERROR_UNSUPPORTED, "chat_template", "test.yml:8"},
-        {MODELS "tokenizer_source: union\n", ERROR_UNSUPPORTED, "union", "test.yml:8"},
-        {MODELS "tokenizer: {source: base, pad_to_multiple_of: 8}\n", ERROR_UNSUPPORTED, "pad_to_multiple_of", "test.yml:8"},
         {MODELS "tokenizer: base\ntokenizer_source: base\n", ERROR_FORMAT, "exclude", "test.yml:8"},
         {"models: [{model: a, parameters: {weight: 1}}]\nmerge_method: linear\ntokenizer_source: base\n", ERROR_FORMAT, "base_model", "test.yml:3"},
         {"models: [{model: a, parameters: {weight: 1}}]\nmerge_method: ties\n", ERROR_FORMAT, "ties needs a base_model", "test.yml"},
@@ -236,7 +233,7 @@ static void writes_what_it_reads(void **state)
     r->seed = 7;
     r->inverse_density = true;
     r->config_from = a;
-    r->tokenizer_base = true;
+    r->tokenizer.source = TOKENIZER_BASE;
     recipe_set(r, a, "weight", 1.0 / 3);
     recipe_set(r, b, "weight", 1e-30);
     recipe_set_filtered(r, b, "density", "layers.3.", 0.1);
@@ -255,7 +252,7 @@ static void writes_what_it_reads(void **state)
     assert_true(value(again, b, "weight", "x", 0) == 1e-30);
     assert_true(value(again, b, "density", "model.layers.3.x", 0) == 0.1);
     assert_true(value(again, b, "density", "model.layers.33.x", 0) == 1e-7);
-    assert_true(again->seed == 7 && again->inverse_density && again->config_from == a && again->tokenizer_base && again->dtype == DTYPE_F16);
+    assert_true(again->seed == 7 && again->inverse_density && again->config_from == a && again->tokenizer.source == TOKENIZER_BASE && again->dtype == DTYPE_F16);
     assert_non_null(strstr(first, "# mergekit would draw other"));
     assert_non_null(strstr(first, "rescale: true"));
     free(second);

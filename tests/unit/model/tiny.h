@@ -13,6 +13,7 @@ typedef struct tiny {
     const char *type;          /* NULL: "mistral" */
     int layers, hidden, intermediate, heads, kv_heads, head_dim, vocab;   /* 0: 2, 32, 48, 4, 2, 8, 40 */
     const char *more;          /* further members of config.json, each with a comma in front; NULL */
+    int experts;               /* of a mixtral's MLP */
     bool tied, biases;
     bool wide;                 /* F32; else BF16, or F16 where half is set */
     bool half;
@@ -34,6 +35,19 @@ static inline void tiny_add(tiny_items *list, const tiny *t, const char *name, i
     item->tensor = (tensor){.dtype = t->wide ? DTYPE_F32 : t->half ? DTYPE_F16 : DTYPE_BF16, .rank = k ? 2 : 1, .shape = {n, k}};
 }
 
+static inline void tiny_add_experts(tiny_items *list, const tiny *t, int layer)
+{
+    const struct { const char *name; int64_t n, k; } parts[] = {{"w1", t->intermediate, t->hidden}, {"w2", t->hidden, t->intermediate}, {"w3", t->intermediate, t->hidden}};
+    char name[128];
+    snprintf(name, sizeof name, "model.layers.%d.block_sparse_moe.gate.weight", layer);
+    tiny_add(list, t, name, t->experts, t->hidden);
+    for (int e = 0; e < t->experts; e++)
+        for (int i = 0; i < 3; i++) {
+            snprintf(name, sizeof name, "model.layers.%d.block_sparse_moe.experts.%d.%s.weight", layer, e, parts[i].name);
+            tiny_add(list, t, name, parts[i].n, parts[i].k);
+        }
+}
+
 static inline void tiny_add_layer(tiny_items *list, const tiny *t, int layer)
 {
     const struct { const char *name; int64_t n, k; bool bias;
@@ -50,12 +64,16 @@ static inline void tiny_add_layer(tiny_items *list, const tiny *t, int layer)
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         char name[128];
+        if (t->experts && strncmp(parts[i].name, "mlp.", 4) == 0)
+            continue;
         snprintf(name, sizeof name, "model.layers.%d.%s.weight", layer, parts[i].name);
         tiny_add(list, t, name, parts[i].n, parts[i].k);
         snprintf(name, sizeof name, "model.layers.%d.%s.bias", layer, parts[i].name);
         if (t->biases && parts[i].bias)
             tiny_add(list, t, name, parts[i].n, 0);
     }
+    if (t->experts)
+        tiny_add_experts(list, t, layer);
 }
 
 /* Norms around 1, the head wide, embeddings in between, the rest small: as the goldens do it, so that text varies. */
@@ -95,9 +113,9 @@ static inline checkpoint *tiny_checkpoint(tiny t)
     char *text = memory_print(
         "{\"model_type\":\"%s\",\"hidden_size\":%d,\"num_hidden_layers\":%d,\"num_attention_heads\":%d,\"num_key_value_heads\":%d,"
         "\"head_dim\":%d,\"intermediate_size\":%d,\"vocab_size\":%d,\"tie_word_embeddings\":%s,\"attention_bias\":%s,\"mlp_bias\":%s,"
-        "\"rms_norm_eps\":1e-5%s}",
+        "\"num_local_experts\":%d,\"rms_norm_eps\":1e-5%s}",
         t.type ? t.type : "mistral", t.hidden, t.layers, t.heads, t.kv_heads, t.head_dim, t.intermediate, t.vocab,
-        t.tied ? "true" : "false", t.biases ? "true" : "false", t.biases ? "true" : "false",
+        t.tied ? "true" : "false", t.biases ? "true" : "false", t.biases ? "true" : "false", t.experts,
         t.more ? t.more : ",\"sliding_window\":null,\"max_position_embeddings\":256");
     json_t *config = json_parse(text, strlen(text), "config.json", &err);
     if (!config)

@@ -296,12 +296,156 @@ static void test_methods_with_and_without_a_base(void **state)
     recipe_free(r);
 }
 
+/* What mergekit-evolve's slices mean, tensor by tensor: the filters' values in the tensor's group, the first match first. */
+static void test_filters_in_groups(void **state)
+{
+    (void)state;
+    static const char *const filters[] = {"self_attn", "down_proj"};
+    static const char *const tensors[] = {"self_attn.q_proj.weight", "mlp.down_proj.weight", "mlp.up_proj.weight"}, *const parts[] = {"self_attn", "down_proj", "*"};
+    recipe *r = three_models("dare_ties");
+    genome_options o = options_for("dare_ties");
+    o.n_groups = 4;
+    o.filters = filters;
+    o.n_filters = 2;
+    genome *g = made(r, &o);
+    assert_int_equal(g->count, 2 * 2 * 4 * 3);
+    double *x = counted(g), value = NAN;
+    char name[64], tensor[64];
+    genome_decode(g, x, r);
+    genome_decode(g, x, r);
+    for (int layer = 0; layer < LAYERS; layer++)
+        for (int k = 0; k < 3; k++) {
+            snprintf(name, sizeof name, "math.density.g%d.%s", layer / 3, parts[k]);
+            snprintf(tensor, sizeof tensor, "model.layers.%d.%s", layer, tensors[k]);
+            assert_true(recipe_real(r, 1, "density", tensor, (double)layer / (LAYERS - 1), &value));
+            assert_near(value, x[find(g, name)], 1e-15, tensor);    /* a gradient's places are not quite whole */
+        }
+    assert_value(r, 0, "weight", "model.embed_tokens.weight", 0, x[find(g, "ja.weight.g0.*")]);
+    assert_value(r, 0, "weight", "lm_head.weight", 0, x[find(g, "ja.weight.g3.*")]);
+    assert_value(r, 0, "weight", "model.norm.weight", 0, x[find(g, "ja.weight.g3.*")]);
+    free(x);
+    genome_free(g);
+
+    o.smooth = true;        /* the groups' values are a gradient */
+    g = made(r, &o);
+    x = counted(g);
+    genome_decode(g, x, r);
+    double a = x[find(g, "ja.weight.g1.self_attn")], b = x[find(g, "ja.weight.g2.self_attn")], place = 5. / (LAYERS - 1) * 3;
+    assert_true(recipe_real(r, 0, "weight", "model.layers.5.self_attn.k_proj.weight", 5. / (LAYERS - 1), &value));
+    assert_near(value, a + (place - 1) * (b - a), 1e-15, "between two groups");
+    assert_value(r, 0, "weight", "lm_head.weight", 0, x[find(g, "ja.weight.g0.*")]);
+    free(x);
+    genome_free(g);
+
+    o.smooth = false;
+    o.n_groups = 1;
+    g = made(r, &o);
+    x = counted(g);
+    genome_decode(g, x, r);
+    assert_value(r, 1, "weight", "model.layers.7.mlp.down_proj.weight", .5, x[find(g, "math.weight.down_proj")]);
+    assert_value(r, 1, "weight", "lm_head.weight", 0, x[find(g, "math.weight.*")]);
+    free(x);
+    genome_free(g);
+    recipe_free(r);
+
+    static const char *const twice[] = {"mlp", "mlp"}, *const all[] = {"*"};
+    o.filters = twice;
+    refused(&o, "'mlp' stands twice");
+    o.filters = all;
+    o.n_filters = 1;
+    refused(&o, "'*'");
+}
+
+/* Whatever a method declares can be searched, and fixed. */
+static void test_every_parameter_of_every_method(void **state)
+{
+    (void)state;
+    for (const char *const *method_name = method_names(); *method_name; method_name++) {
+        const method *m = method_find(*method_name);
+        struct genome_bound bounds[32];
+        const char *all[32];
+        recipe *r = recipe_new(m->name);
+        size_t n_bounds = 0, expected = 0, searched = 0;
+        int models = m->max_models ? m->max_models : 2;
+        for (int i = 0; i < models; i++)
+            recipe_add_model(r, names[i]);
+        if (m->base == BASE_NEEDED)
+            r->base = recipe_add_model(r, "base");
+        for (size_t i = 0; i < m->n_parameters; i++) {
+            const method_parameter *p = &m->parameters[i];
+            bool usual = p->search_low < p->search_high;
+            expected += p->per_model ? (size_t)models : 1;
+            searched += !usual ? 0 : p->per_model ? (size_t)models : 1;
+            all[i] = p->name;
+            if (!usual)
+                bounds[n_bounds++] = p->is_bool ? (struct genome_bound){p->name, NAN, NAN, .25, NAN} : (struct genome_bound){p->name, p->low, p->high, p->standard, NAN};
+        }
+        genome_options o = {.method = m, .names = names, .layers = LAYERS, .n_groups = 1, .bounds = bounds, .n_bounds = n_bounds};
+        genome *g = expected ? made(r, &o) : NULL;
+        for (size_t i = 0; g && i < g->count; i++) {
+            const method_parameter *p = method_parameter_find(m, g->dimensions[i].parameter);
+            double value = NAN, *x = counted(g);
+            x[i] = p->is_bool ? 1 : g->dimensions[i].start;
+            genome_decode(g, x, r);
+            assert_true(recipe_real(r, g->dimensions[i].model, p->name, "lm_head.weight", 0, &value));
+            assert_true(value == x[i] && g->dimensions[i].binary == p->is_bool);
+            free(x);
+        }
+        assert_int_equal(g ? g->count : 0, expected);
+        genome_free(g);
+        o.n_bounds = 0;
+        g = searched ? made(r, &o) : NULL;
+        assert_int_equal(g ? g->count : 0, searched);
+        genome_free(g);
+        o.fixed = all;
+        o.n_fixed = m->n_parameters;
+        refused(&o, "unless 'bounds' names it");
+        recipe_free(r);
+    }
+}
+
+/* A method that is not in the table: nothing of it is searched by default but epsilon, whose usual start lies out of its range. */
+static void test_parameters_of_other_kinds(void **state)
+{
+    (void)state;
+    static const method_parameter parameters[] = {{"epsilon", true, false, false, .15, 0, 1, .01, .3, ""}, {"eps", false, false, false, 1e-6, 0, 1, 0, 0, ""},
+                                                  {"filter_wise", false, true, false, 0, 0, 1, 0, 0, ""}};
+    const method made_up = {"made_up", "", BASE_OPTIONAL, 2, 2, parameters, 3, NULL, false};
+    const struct genome_bound bounds[] = {{"filter_wise", NAN, NAN, NAN, NAN}, {"eps", 0, 1e-3, 1e-4, NAN}};
+    recipe *r = three_models("made_up");
+    r->n_models = 2;
+    r->base = -1;
+    genome_options o = {.method = &made_up, .names = names, .layers = LAYERS, .n_groups = 1};
+    genome *g = made(r, &o);
+    assert_int_equal(g->count, 2);
+    assert_true(g->dimensions[0].start == .15);
+    genome_free(g);
+    o.bounds = bounds;
+    o.n_bounds = 2;
+    g = made(r, &o);
+    assert_int_equal(g->count, 4);
+    const dimension *d = &g->dimensions[find(g, "filter_wise")];
+    assert_true(d->binary && d->low == 0 && d->high == 1 && d->start == .5 && d->model == -1);
+    genome_free(g);
+    r->n_models = 3;
+    recipe_free(r);
+
+    static const struct { struct genome_bound bound; const char *thing; } bad[] = {{{"filter_wise", 0, 1, NAN, NAN}, "is a switch"}, {{"filter_wise", NAN, NAN, 2, NAN}, "is a switch"},
+                                                                                {{"eps", NAN, NAN, NAN, NAN}, "no usual bounds"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        o.bounds = &bad[i].bound;
+        o.n_bounds = 1;
+        refused(&o, bad[i].thing);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_tensor_follows_its_dimension), cmocka_unit_test(test_one_group_is_plain_numbers),
         cmocka_unit_test(test_bounds_start_and_spread), cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_a_start_from_another_recipe),
-        cmocka_unit_test(test_methods_with_and_without_a_base),
+        cmocka_unit_test(test_methods_with_and_without_a_base), cmocka_unit_test(test_filters_in_groups),
+        cmocka_unit_test(test_every_parameter_of_every_method), cmocka_unit_test(test_parameters_of_other_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

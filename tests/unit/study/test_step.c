@@ -16,6 +16,7 @@ static void must(int status)
 typedef struct path_form {
     evaluator self;
     int calls;
+    double whole;           /* what a model scores that is no path; 0: 0.3 */
 } path_form;
 
 static double path_value(const layer_path *p)
@@ -35,7 +36,7 @@ static int path_form_run(evaluator *self, const lineup *candidate, const questio
     path_form *f = self->context;
     (void)err;
     f->calls++;
-    *out = (evaluation){.n_sets = n_sets, .count = sets[0].count, .score = path_value(candidate->path)};
+    *out = (evaluation){.n_sets = n_sets, .count = sets[0].count, .score = !candidate->path && f->whole > 0 ? f->whole : path_value(candidate->path)};
     out->results = memory_new(out->count, sizeof *out->results);
     out->set_scores = memory_new(n_sets, sizeof *out->set_scores);
     out->set_scores[0] = out->score;
@@ -173,6 +174,53 @@ static void a_path_that_cannot_be_folded(void **state)
     free(out);
 }
 
+/* A source that was made of a path, and wins: the study's word for its winner is that source. */
+static void a_made_source_that_wins(void **state)
+{
+    (void)state;
+    char *out = world_path("made"), *made = world_path("source-of-made.yml"), *db = file_join(out, "study.db"), *best = memory_print("%s@best", db), *folder = file_join(out, "best");
+    char *models = memory_print("made: %s, math: " MODELS "math-b", made);
+    path_form f = {.self = {.run = path_form_run, .free = nothing}};
+    f.self.context = &f;
+    world_write("source-of-made.yml", "sources: {ja: " MODELS "ja}\nhops:\n- [ja, 0-5]\n- [ja, 4-7]\n");
+    f.whole = 0.99;
+    write_path_study("made.yml", models, "- {space: data-flow, sources: [made, math], optimizer: {population: 8, generations: 1}}\n");
+    must(run_study("made.yml", out, &f.self));
+    source found;
+    must(source_open(best, NULL, &found, &world_error));
+    assert_true(found.path && found.n_models == 1 && found.path->n_hops == 10);
+    checkpoint *plain = checkpoint_open(folder, &world_error);
+    assert_true(plain && plain->count == found.models[0]->count);
+    for (size_t i = 0; i < plain->count; i++)
+        assert_memory_equal(plain->items[i].tensor.data, found.models[0]->items[i].tensor.data, tensor_bytes(&plain->items[i].tensor));
+    checkpoint_free(plain);
+    source_close(&found);
+    free(models);
+    free(folder);
+    free(best);
+    free(db);
+    free(made);
+    free(out);
+}
+
+/* That a path cannot lead through a winner is known before anything is searched. */
+static void a_path_is_checked_before_its_merge_is_searched(void **state)
+{
+    (void)state;
+    char *out = world_path("early"), *models = memory_print("base: " MODELS "base, ja: " MODELS "ja, small: %s/a", world_folder);
+    path_form f = {.self = {.run = path_form_run, .free = nothing}};
+    f.self.context = &f;
+    write_path_study("early.yml", models,
+                     "- {method: task_arithmetic, base_model: base, sources: [ja], optimizer: {population: 4, generations: 1}}\n"
+                     "- {space: data-flow, sources: [best, small], optimizer: {population: 4, generations: 1}}\n");
+    assert_int_equal(run_study("early.yml", out, &f.self), -1);
+    if (!strstr(world_error.text, "PS + DFS") || !strstr(world_error.text, "hidden"))
+        fail_msg("%s", world_error.text);
+    assert_true(f.calls == 0 && !file_exists(out));
+    free(models);
+    free(out);
+}
+
 /* What a merge's candidate scores on a question is 0 or 1, by its distance and by chance that belongs to both. */
 static int noisy_run(evaluator *self, const lineup *candidate, const question_set *sets, size_t n_sets, evaluation *out, error *err)
 {
@@ -247,6 +295,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_path_stands_on_a_merge),
         cmocka_unit_test(a_path_that_cannot_be_folded),
+        cmocka_unit_test(a_made_source_that_wins),
+        cmocka_unit_test(a_path_is_checked_before_its_merge_is_searched),
         cmocka_unit_test(a_race_saves_questions_and_repeats),
     };
     return cmocka_run_group_tests(tests, world_open, world_close);

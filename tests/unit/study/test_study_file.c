@@ -37,6 +37,7 @@ static void a_whole_file_is_read(void **state)
         "    optimizer: {name: cma-es, population: 16, generations: 20, trials: 300, sigma: 0.1667}\n"
         "    bounds: {weight: {low: -1, high: 2, start: 0.5, spread: 0.3}, density: {low: 0.2}}\n"
         "    start: start.yml\n"
+        "    parameters: {normalize: false, lambda: 0.9}\n"
         "    mode: compat\n"
         "    tokenizer: base\n"
         "tasks: [{task: recipes/tasks/mini-math-ja.yml, split: search, questions: 64, weight: 2.5}]\n"
@@ -59,6 +60,8 @@ static void a_whole_file_is_read(void **state)
     assert_true(s->population == 16 && s->generations == 20 && s->trials == 300 && s->sigma == 0.1667);
     assert_true(s->n_bounds == 2 && s->bounds[0].low == -1 && s->bounds[0].spread == 0.3);
     assert_true(s->bounds[1].low == 0.2 && isnan(s->bounds[1].high) && isnan(s->bounds[1].start));
+    assert_true(s->n_values == 2 && s->values[0].value == 0 && s->values[1].value == 0.9);
+    assert_string_equal(s->values[1].parameter, "lambda");
     assert_true(f->n_tasks == 1 && f->tasks[0].questions == 64 && f->tasks[0].weight == 2.5);
     assert_string_equal(f->select[0].split, "select");
     assert_string_equal(f->held_out[0].split, "test");
@@ -129,7 +132,13 @@ static void mistakes_are_named(void **state)
         {MODELS TASKS SEARCH "name: \"a\\nb\"\n", "control character", ERROR_FORMAT},
         {MODELS TASKS SEARCH "name: ..\n", "without '/'", ERROR_FORMAT},
         {MODELS TASKS SEARCH "baselines: [lineer]\n", "did you mean 'linear'?", ERROR_FORMAT},
-        {MODELS TASKS SEARCH "genome: {}\n", "mergekit-evolve", ERROR_UNSUPPORTED},
+        {MODELS TASKS SEARCH "genome: {}\n", "unknown key 'models'", ERROR_FORMAT},
+        {MODELS TASKS "search: [{method: ties, parameters: {lambda: x}, optimizer: {trials: 9}}]\n", "'lambda'", ERROR_FORMAT},
+        {MODELS TASKS "search: [{method: ties, parameters: {lamda: 1}, optimizer: {trials: 9}}]\n", "did you mean 'lambda'?", ERROR_FORMAT},
+        {MODELS TASKS "search: [{method: ties, parameters: {density: 2}, optimizer: {trials: 9}}]\n", "in [0, 1]", ERROR_FORMAT},
+        {MODELS TASKS "search: [{method: ties, parameters: {density: }, optimizer: {trials: 9}}]\n", "has no value", ERROR_FORMAT},
+        {MODELS TASKS "search: [{method: ties, parameters: {normalize: 2}, optimizer: {trials: 9}}]\n", "'normalize'", ERROR_FORMAT},
+        {MODELS TASKS "search: [{method: ties, parameters: {density: 1}, bounds: {density: {low: 0}}, optimizer: {trials: 9}}]\n", "to be fixed", ERROR_FORMAT},
         {MODELS "tasks: []\n" SEARCH, "'tasks' is empty", ERROR_FORMAT},
         {MODELS "tasks: [{split: x}]\n" SEARCH, "'task' is missing", ERROR_FORMAT},
         {MODELS "tasks: [{task: x, weight: 0}]\n" SEARCH, "weight is 0", ERROR_FORMAT},
@@ -193,7 +202,7 @@ static void paths_stand_beside_the_file_unless_here(void **state)
     static const char text[] = "models: {base: CMakeLists.txt, ja: nowhere}\n" TASKS SEARCH;
     assert_int_equal(file_write(beside, "x", 1, &err), 0);
     assert_int_equal(file_write(study, text, sizeof text - 1, &err), 0);
-    study_file *f = study_file_read(study, &err);
+    study_file *f = study_file_read(study, NULL, 0, &err);
     if (!f)
         fail_msg("%s", err.text);
     assert_string_equal(f->models[0].path, "CMakeLists.txt");     /* tests run in the source folder */

@@ -1,4 +1,4 @@
-#include "craft.h"
+#include "craft_zip.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -107,9 +107,7 @@ static void test_wrong_shards(void **state)
         free(index);
     }
     put_shards(folder, "{\"weight_map\":{\"a\":\"model-1.safetensors\",\"b\":\"pytorch_model.bin\"}}");
-    error err;
-    assert_null(checkpoint_open(folder, &err));
-    assert_error(&err, ERROR_UNSUPPORTED, "pytorch_model.bin", "pickle", "convert");
+    assert_refused(folder, ERROR_FORMAT, "'pytorch_model.bin'", "not a .safetensors file");
     put_shards(folder, "{\"metadata\":{\"total_size\":9},\"weight_map\":{\"a\":\"model-1.safetensors\",\"b\":\"model-2.safetensors\"}}");
     assert_refused(folder, ERROR_FORMAT, "total_size is 9", "8 bytes");
     put_shards(folder, "{\"weight_map\":{\"a\":\"model-1.safetensors\",\"b\":\"model-2.safetensors\"}}");
@@ -153,6 +151,55 @@ static void test_links(void **state)
     remove_folder(folder);
 }
 
+static const crafted_tensor floats = {"FloatStorage", 6, 0, 2, 2, {2, 3}, {3, 1}};
+
+static void put_torch(const char *folder, const char *name)
+{
+    string pickle = craft_pickle(&floats), s = craft_torch(pickle, 24);
+    put_bytes(folder, name, s.text, s.length);
+    free(pickle.text);
+    free(s.text);
+}
+
+static void assert_opens(const char *path, const char *tensor_name)
+{
+    error err;
+    checkpoint *c = checkpoint_open(path, &err);
+    if (!c)
+        fail_msg("%s", err.text);
+    assert_non_null(checkpoint_find(c, tensor_name));
+    checkpoint_free(c);
+}
+
+static void test_pytorch_files(void **state)
+{
+    (void)state;
+    char *folder = new_folder(), *file = file_join(folder, "any.pt");
+    put_torch(folder, "any.pt");
+    assert_opens(file, "w");
+    put_torch(folder, "pytorch_model.bin");
+    assert_opens(folder, "w");
+    /* Where both are there, safetensors win. */
+    put_tensors(folder, "model.safetensors", ONE("safe"), 4);
+    assert_opens(folder, "safe");
+    free(file);
+    remove_folder(folder);
+}
+
+static void test_pytorch_shards(void **state)
+{
+    (void)state;
+    char *folder = new_folder();
+    put_torch(folder, "pytorch_model-1.bin");
+    put_text(folder, "pytorch_model.bin.index.json", "{\"metadata\":{\"total_size\":1},\"weight_map\":{\"w\":\"pytorch_model-1.bin\"}}");
+    assert_opens(folder, "w");
+    put_text(folder, "pytorch_model.bin.index.json", "{\"weight_map\":{\"w\":\"pytorch_model-1.bin\",\"v\":\"pytorch_model-1.bin\"}}");
+    assert_refused(folder, ERROR_FORMAT, "'v'", "not there");
+    put_text(folder, "pytorch_model.bin.index.json", "{\"weight_map\":{\"w\":\"pytorch_model-1.safetensors\"}}");
+    assert_refused(folder, ERROR_FORMAT, "'pytorch_model-1.safetensors'", "not a .bin file");
+    remove_folder(folder);
+}
+
 static void test_no_model(void **state)
 {
     (void)state;
@@ -164,8 +211,12 @@ static void test_no_model(void **state)
     char *adapter = file_join(folder, "adapter_model.safetensors");
     unlink(adapter);
     free(adapter);
+    put_text(folder, "other.pt", "x");
+    assert_refused(folder, ERROR_FORMAT, "no model.safetensors", "'other.pt'");
     put_text(folder, "pytorch_model.bin", "PK\3\4");
-    assert_refused(folder, ERROR_UNSUPPORTED, "pytorch_model.bin: is a PyTorch pickle", "convert");
+    assert_refused(folder, ERROR_FORMAT, "pytorch_model.bin: 4 bytes of a zip archive", "cut short");
+    put_bytes(folder, "pytorch_model.bin", "\x80\x02\x8a\nl\xfc\x9c\x46\xf9 j\xa8P\x19.", 15);
+    assert_refused(folder, ERROR_UNSUPPORTED, "pytorch_model.bin: is a PyTorch pickle from before 1.6", "convert");
     assert_refused(bin, ERROR_UNSUPPORTED, "is a PyTorch pickle", "convert");
     put_text(folder, "model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n");
     assert_refused(folder, ERROR_FORMAT, "model.safetensors", "Git LFS pointer");
@@ -178,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_file), cmocka_unit_test(test_shards),   cmocka_unit_test(test_wrong_shards),
         cmocka_unit_test(test_links),    cmocka_unit_test(test_no_model),
+        cmocka_unit_test(test_pytorch_files), cmocka_unit_test(test_pytorch_shards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

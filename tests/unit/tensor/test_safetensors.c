@@ -203,7 +203,6 @@ static void test_other_formats(void **state)
         const char *a, *b;
     } cases[] = {
         {"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", 64, ERROR_FORMAT, "Git LFS pointer of 64 bytes", "git lfs pull"},
-        {"PK\3\4\0\0\0\0\0\0", 10, ERROR_UNSUPPORTED, "pickle", "convert"},
         {"\200\2}q\0X\1\0\0\0", 10, ERROR_UNSUPPORTED, "pickle", "safetensors"},
         {"\200\2c__builtin__\neval\n", 19, ERROR_UNSUPPORTED, "pickle", "convert"},
         {"GGUF\3\0\0\0\0\0", 10, ERROR_UNSUPPORTED, "GGUF", ""},

@@ -1,0 +1,53 @@
+"""Makes corpus/bin and corpus/adapter: python make_corpus.py corpus    (torch, safetensors)"""
+import io, json, os, sys, zipfile
+import torch
+from safetensors.torch import save
+
+OUT = sys.argv[1]
+
+
+def checkpoint(name, value, **options):
+    torch.save(value, f"{OUT}/bin/{name}", **options)
+
+
+def adapter(name, config, tensors):
+    with open(f"{OUT}/adapter/{name}", "wb") as f:
+        f.write(json.dumps(config).encode() + b"\0" + save(tensors))
+
+
+class Evil:
+    def __reduce__(self):
+        return (os.system, ("id",))
+
+
+x = torch.arange(6.0).view(2, 3)
+checkpoint("views", {"w": x, "t": x.t(), "s": x[:, 1:], "e": torch.zeros(0, 2), "n": torch.tensor(3), "h": x.bfloat16(), "p": torch.nn.Parameter(x),
+                     "b": torch.tensor([True, False])})
+checkpoint("wrapped", {"state_dict": {"w": x.half()}, "epoch": 1, "f": [0.5, None, (1,)]})
+checkpoint("protocol4", {"w": x, "u": torch.zeros(2, dtype=torch.uint16)}, pickle_protocol=4)
+checkpoint("module", torch.nn.Linear(2, 1).state_dict())
+checkpoint("evil", {"w": x, "e": Evil()})
+packed = io.BytesIO()
+with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as z, zipfile.ZipFile(f"{OUT}/bin/wrapped") as source:
+    for entry in source.infolist():
+        z.writestr(entry.filename, source.read(entry))
+with open(f"{OUT}/bin/deflated", "wb") as f:
+    f.write(packed.getvalue())
+with open(f"{OUT}/bin/module", "rb") as whole, open(f"{OUT}/bin/cut", "wb") as f:
+    f.write(whole.read()[:-30])
+
+plain = {"peft_type": "LORA", "r": 2, "lora_alpha": 4}
+ones = torch.ones
+q = {"base_model.model.q.lora_A.weight": ones(2, 4), "base_model.model.q.lora_B.weight": ones(3, 2)}
+adapter("plain", plain, q)
+adapter("rslora", dict(plain, use_rslora=True, rank_pattern={"q": 2}, alpha_pattern={r"\w+": 3}), {k: v.bfloat16() for k, v in q.items()})
+adapter("dora", dict(plain, use_dora=True), q | {"base_model.model.q.lora_magnitude_vector": ones(3)})
+adapter("bias", dict(plain, bias="all"), q | {"base_model.model.q.lora_B.bias": ones(3), "base_model.model.q.base_layer.bias": ones(3)})
+adapter("embedding", plain, {"base_model.model.transformer.wte.lora_embedding_A": ones(2, 6), "base_model.model.transformer.wte.lora_embedding_B": ones(4, 2)})
+adapter("conv", plain, {"conv.lora_A.default.weight": ones(2, 2, 2, 2), "conv.lora_B.default.weight": ones(3, 2, 1, 1)})
+adapter("fan_in", dict(plain, fan_in_fan_out=True), {"q.lora_A.weight": ones(2, 3), "q.lora_B.weight": ones(4, 2)})
+adapter("head", dict(plain, modules_to_save=["lm_head"]), q | {"base_model.model.lm_head.weight": ones(6, 4)})
+adapter("cast", plain, {"base_model.model.wte.modules_to_save.weight": ones(6, 4)})
+adapter("rank0", dict(plain, r=0), q)
+adapter("mismatch", dict(plain, r=4), q)
+adapter("missing", plain, {"x.lora_A.weight": ones(2, 4), "x.lora_B.weight": ones(3, 2)})
