@@ -6,8 +6,8 @@
 
 #define SIGN ((uint64_t)1 << 63)
 #define SAMPLED ((int64_t)1 << 20)    /* tensors from here on */
-#define FINE 48                       /* a sample's buckets: an exponent and four bits, from 2^-200 on */
-#define FIRST ((uint64_t)(1023 - 200) << (52 - FINE))
+#define FINE 46                       /* a sample's buckets: an exponent and six bits, from 2^-50 on */
+#define FIRST ((uint64_t)(1023 - 50) << (52 - FINE))
 
 static inline uint64_t bits_of(double x)
 {
@@ -85,7 +85,7 @@ CPU_CLONES static uint64_t mark(const uint64_t *keys, uint64_t low, uint64_t las
 
 static void count_strip(const select_state *s, int n, const double *x, select_piece *piece)
 {
-    uint64_t keys[STRIP], odd = 0;
+    uint64_t keys[STRIP], rest = ((uint64_t)1 << s->shift) - 1;
     uint8_t between[STRIP];
     (s->order == SELECT_RANK ? places : sizes)(n, x, keys);
     for (int i = n; i < STRIP; i++)
@@ -97,12 +97,11 @@ static void count_strip(const select_state *s, int n, const double *x, select_pi
         memcpy(&eight, between + i, sizeof eight);
         for (; eight; eight &= eight - 1) {
             int at = __builtin_ctzll(eight) / 8;
-            uint64_t distance = keys[i + at] - s->low;
-            piece->buckets[at & 1][distance >> s->shift]++;
-            odd |= distance;
+            uint64_t distance = keys[i + at] - s->low, b = distance >> s->shift;
+            piece->buckets[at & 1][b]++;
+            piece->odd[b] |= distance & rest;
         }
     }
-    piece->odd |= odd & (((uint64_t)1 << s->shift) - 1);
 }
 
 void select_count(const select_state *s, int n, const double *x, select_piece *piece)
@@ -120,9 +119,10 @@ void select_flush(select_state *s, const select_piece *piece)
         uint64_t count = (uint64_t)piece->buckets[0][b] + piece->buckets[1][b];
         if (count)
             atomic_fetch_add_explicit(&s->buckets[b], count, memory_order_relaxed);
+        if (piece->odd[b])
+            atomic_fetch_or_explicit(&s->odd[b], piece->odd[b], memory_order_relaxed);
     }
     atomic_fetch_add_explicit(&s->beyond, piece->beyond, memory_order_relaxed);
-    atomic_fetch_or_explicit(&s->odd, piece->odd, memory_order_relaxed);
 }
 
 static int first_bucket_from(const select_state *s, double rank)
@@ -174,7 +174,7 @@ static void next_of_count(select_state *s)
     if (s->order != SELECT_RANK && s->buckets[b] == s->wanted) {   /* the whole bucket is chosen */
         s->threshold = s->order == SELECT_SMALL ? last : low;
         s->stage = SELECT_DONE;
-    } else if (s->odd == 0) {                                      /* nothing in it differs */
+    } else if (s->odd[b] == 0) {                                   /* nothing in it differs */
         s->stage = s->order == SELECT_RANK ? SELECT_DONE : SELECT_TIES;
     } else {
         set_range(s, low, last < s->last ? last : s->last);
@@ -188,7 +188,8 @@ void select_next(select_state *s)
     else
         next_of_count(s);
     memset((void *)s->buckets, 0, sizeof s->buckets);
-    s->beyond = s->odd = 0;
+    memset((void *)s->odd, 0, sizeof s->odd);
+    s->beyond = 0;
 }
 
 CPU_CLONES int select_ties(const select_state *s, int n, const double *x)

@@ -30,12 +30,12 @@ typedef struct select_state {
     uint64_t wanted;             /* of the equal values at the threshold */
     uint64_t threshold;          /* chosen: keys beyond it, or equal and index < cut */
     int64_t cut;
-    _Atomic uint64_t buckets[SELECT_BUCKETS], beyond, odd;   /* odd: every bit below `shift` that is set in a key's distance from low */
+    _Atomic uint64_t buckets[SELECT_BUCKETS], odd[SELECT_BUCKETS], beyond;   /* odd: bits below `shift` that are set in a bucket's keys, less low */
 } select_state;
 
 typedef struct select_piece {
     uint32_t buckets[2][SELECT_BUCKETS];   /* two: neighbours often meet in one bucket, and would wait for each other */
-    uint64_t beyond, odd;
+    uint64_t odd[SELECT_BUCKETS], beyond;
 } select_piece;
 
 void select_begin(select_state *s, enum select_order order, int64_t k, int64_t n);   /* 1 <= k <= n; n 0: without a sample */

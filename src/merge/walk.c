@@ -15,7 +15,7 @@
 #include "merge/method.h"
 #include "merge/strip.h"
 
-#define PIECE_ELEMENTS (128 * STRIP)
+#define PIECE_ELEMENTS (512 * STRIP)
 
 struct piece { size_t job; int64_t begin, end; };   /* rows; columns where the job goes by columns */
 
