@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "merge/merge.h"
 
+#define F64_NOISE 0x1p-48       /* of the tensor's largest value: what is left where terms cancel, in either program */
 #define F32_TOLERANCE 0x1p-22   /* of the tensor's largest value: 4 units of its last place */
 
 /* 16-bit floats as whole numbers in the order of their values. */
@@ -40,6 +41,8 @@ static int64_t first_off(const tensor *ours, const tensor *theirs)
         if (ours->dtype == DTYPE_F32 && !(fabs((double)value(ours, i) - value(theirs, i)) <= F32_TOLERANCE * largest))
             return i;
         int distance = ours->dtype == DTYPE_F32 ? 0 : abs(place(ours, i) - place(theirs, i));
+        if (fabs((double)value(ours, i) - value(theirs, i)) <= F64_NOISE * largest)
+            distance = 0;
         off += distance > 0;
         if (distance > 1 || off > (n + 999) / 1000)
             return i;
