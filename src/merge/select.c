@@ -87,7 +87,10 @@ static void count_strip(const select_state *s, int n, const double *x, select_pi
 {
     uint64_t keys[STRIP], rest = ((uint64_t)1 << s->shift) - 1;
     uint8_t between[STRIP];
-    (s->order == SELECT_RANK ? places : sizes)(n, x, keys);
+    if (s->order == SELECT_RANK)
+        places(n, x, keys);
+    else
+        sizes(n, x, keys);
     for (int i = n; i < STRIP; i++)
         keys[i] = s->low;
     piece->beyond += mark(keys, s->low, s->last, s->order == SELECT_LARGE, between);
