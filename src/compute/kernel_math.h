@@ -51,7 +51,7 @@ static inline vec vec_erf(vec x)
     q = vec_fma(q, z, vec_set(0x1.eecc5p-4f));
     q = vec_fma(q, z, vec_set(0x1.0bbdd4p-1f));
     q = vec_fma(q, z, vec_set(1));
-    return vec_div(vec_mul(x, p), q);
+    return vec_max(vec_set(-1), vec_min(vec_set(1), vec_div(vec_mul(x, p), q)));
 }
 
 #endif
