@@ -10,9 +10,11 @@ block "yaml study" > "$work/study.yml"
 block "yaml task" > "$work/task.yml"
 block "yaml recipe" > "$work/recipe.yml"
 block "yaml recipe with a tokenizer" > "$work/tokenizer.yml"
+block "yaml recipe with slices" > "$work/slices.yml"
+block "yaml recipe with modules" > "$work/modules.yml"
 block "yaml path" > "$work/path.yml"
 block "yaml mergekit-evolve" > "$work/mergekit-evolve.yml"
-for f in study task recipe tokenizer path mergekit-evolve; do [ -s "$work/$f.yml" ] || die "docs/formats.md has no $f"; done
+for f in study task recipe slices modules tokenizer path mergekit-evolve; do [ -s "$work/$f.yml" ] || die "docs/formats.md has no $f"; done
 "$MERGANSER" evolve "$work/study.yml" -o "$work/out" --quiet > /dev/null
 [ -f "$work/out/best/model.safetensors" ] && [ -f "$work/out/report.html" ] && [ -f "$work/out/recipe.yml" ] || die "the study's folder is not complete"
 "$MERGANSER" merge "$work/out/recipe.yml" "$work/again" --quiet > /dev/null 2>&1
@@ -23,6 +25,10 @@ cmp "$work/evolved/best/model.safetensors" "$work/evolved-again/model.safetensor
 "$MERGANSER" inspect "$work/path.yml" | grep -q "folds into one model of 8 layers" || die "the path does not fold"
 "$MERGANSER" eval miniature/models/ja -t "$work/task.yml" --questions 4 --quiet > /dev/null
 "$MERGANSER" merge "$work/recipe.yml" "$work/merged" --quiet > /dev/null
+"$MERGANSER" merge "$work/slices.yml" "$work/sliced" --quiet > /dev/null
+"$MERGANSER" inspect "$work/sliced" | grep -q "9 layers" || die "the slices do not make 9 layers"
+"$MERGANSER" inspect "$work/slices.yml" --quiet | grep -q "layers 4-8: miniature/models/math-b 3-7 + miniature/models/ja 3-7" || die "inspect does not tell the slices"
+"$MERGANSER" merge "$work/modules.yml" "$work/moduled" --quiet > /dev/null
 "$MERGANSER" merge "$work/tokenizer.yml" "$work/built" --quiet > /dev/null
 "$MERGANSER" inspect "$work/built" | grep -q "tokenizer: 939 tokens" || die "the tokenizer is not the base's and two tokens"
 [ "$("$MERGANSER" generate "$work/tokenizer.yml" -p "3 + 4 = " --max-new 8 --json --quiet)" = "$("$MERGANSER" generate "$work/built" -p "3 + 4 = " --max-new 8 --json --quiet)" ] ||
