@@ -46,9 +46,8 @@ int merge_write(merger *m, const recipe *r, folder_writer *w, error *err);
 /* Merges some of the plan's tensors (places [n]) and keeps nothing: to see how long it takes. */
 int merge_sample(merger *m, const recipe *r, const size_t *places, size_t n, error *err);
 
-/* Bytes that a run needs beside the models' files and the output. */
+/* Bytes that a run needs beside the models' files and the output; after merge_sample. */
 uint64_t merge_memory(const merger *m);
-#define MERGE_THREAD_BYTES ((uint64_t)8 << 20)
 
 /* Lines that the user should see before the run: configs that differ and whose value wins, tensors that are dropped. free() it; "" when none. */
 char *merge_notes(const merger *m);

@@ -12,6 +12,9 @@
 #include "merge/walk.h"
 
 #define GROUP_ELEMENTS ((int64_t)32 << 20)
+#define OWN_BYTES ((uint64_t)3 << 20)        /* names, headers, configs and the program itself */
+#define THREAD_BYTES ((uint64_t)1 << 20)     /* strips and a block of results */
+#define TABLE_BYTES ((uint64_t)64 << 10)
 
 /* A run over some of the plan's tensors. */
 struct run {
@@ -59,55 +62,76 @@ static mask_stream *find_streams(const merger *m, const recipe *r, error *err)
     return NULL;
 }
 
-/* What a tensor needs beside its sources in files: those that have to be made, masks, sums of rows, tables of the method. */
-static uint64_t job_bytes(const merge_tensor *t)
+static uint64_t fixed_bytes(const merger *m)
 {
-    uint64_t bytes = (uint64_t)t->n_models * ((uint64_t)t->count / 8 + (uint64_t)t->rows * 2 * sizeof(double) + ((uint64_t)64 << 10));
+    return OWN_BYTES + (uint64_t)threads_count(m->options.pool) * THREAD_BYTES;
+}
+
+/* What a tensor needs beside its sources in files: those that have to be made; masks; sums of rows, at most of the products of all pairs;
+ * tables of thresholds. */
+static uint64_t job_bytes(const merge_job *j)
+{
+    const merge_tensor *t = j->tensor;
+    uint64_t n = (uint64_t)t->n_models, bytes = (uint64_t)j->n_kept * (uint64_t)t->count / 8;
     for (int i = 0; i < t->n_models; i++)
         bytes += t->sources[i]->data ? 0 : tensor_bytes(t->sources[i]);
+    if (j->pass)
+        bytes += n * (n + 1) / 2 * (uint64_t)t->rows * sizeof(double);
+    if (j->piece_bytes)
+        bytes += n * TABLE_BYTES;
     return t->copy ? 0 : bytes;
+}
+
+/* The end of a group that begins at `at`: places order [count] in the plan, NULL: all of it as it stands. */
+static size_t group_end(const merger *m, const size_t *order, size_t count, size_t at, uint64_t *needs)
+{
+    uint64_t limit = m->options.memory ? m->options.memory - fixed_bytes(m) : UINT64_MAX;
+    int64_t elements = 0;
+    size_t end = at;
+    *needs = 0;
+    for (; end < count; end++) {
+        size_t place = order ? order[end] : end;
+        elements += m->plan.items[place].count;
+        if (end > at && (elements > GROUP_ELEMENTS || *needs + m->needs[place] > limit))
+            break;
+        *needs += m->needs[place];
+    }
+    return end;
+}
+
+static uint64_t largest(const merger *m)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < m->plan.count; i++)
+        most = m->needs[i] > most ? m->needs[i] : most;
+    return most;
 }
 
 uint64_t merge_memory(const merger *m)
 {
-    uint64_t most = 0;
-    for (size_t i = 0; i < m->plan.count; i++)
-        most = job_bytes(&m->plan.items[i]) > most ? job_bytes(&m->plan.items[i]) : most;
-    return most + (uint64_t)threads_count(m->options.pool) * MERGE_THREAD_BYTES;
+    uint64_t most = 0, needs;
+    for (size_t at = 0; at < m->plan.count; most = needs > most ? needs : most)
+        at = group_end(m, NULL, m->plan.count, at, &needs);
+    return most + fixed_bytes(m);
 }
 
-/* Memory and every parameter of every tensor, before the first is computed. */
-static int check_run(const merger *m, const recipe *r, error *err)
+/* Every parameter of every tensor, and memory, before the first is computed. */
+static int check_run(merger *m, const recipe *r, error *err)
 {
-    uint64_t needed = merge_memory(m);
     int status = 0;
+    if (!m->needs)
+        m->needs = memory_new(m->plan.count, sizeof *m->needs);
     for (size_t i = 0; i < m->plan.count && status == 0; i++) {
         merge_job j;
         status = walk_begin(&j, m->method->kernel, r, &m->plan.items[i], err);
+        m->needs[i] = job_bytes(&j);
         walk_end(&j);
     }
-    if (status != 0)
-        return -1;
-    if (m->options.memory && needed > m->options.memory)
-        return fail(err, ERROR_MEMORY, "the merge needs %llu MiB beside the models' files for its largest tensor, and --memory allows %llu", (unsigned long long)(needed >> 20) + 1,
-                    (unsigned long long)m->options.memory >> 20);
-    return 0;
-}
-
-static size_t group_end(const struct run *run, size_t at)
-{
-    const merger *m = run->m;
-    uint64_t limit = m->options.memory ? m->options.memory - (uint64_t)threads_count(m->options.pool) * MERGE_THREAD_BYTES : UINT64_MAX, bytes = 0;
-    int64_t elements = 0;
-    size_t end = at;
-    for (; end < run->count; end++) {
-        const merge_tensor *t = &m->plan.items[run->order[end]];
-        elements += t->count;
-        bytes += job_bytes(t);
-        if (end > at && (elements > GROUP_ELEMENTS || bytes > limit))
-            break;
-    }
-    return end;
+    uint64_t needed = status == 0 ? largest(m) + fixed_bytes(m) : 0;
+    if (status == 0 && m->options.memory && needed > m->options.memory)
+        status = fail(err, ERROR_MEMORY, "the merge needs %llu MiB beside the models' files for its largest tensor, and --memory allows %llu",
+                      (unsigned long long)(needed >> 20) + 1, (unsigned long long)m->options.memory >> 20);
+    return status;
 }
 
 static void advise(const struct run *run, size_t begin, size_t end, void (*what)(const tensor *t))
@@ -151,10 +175,11 @@ static void show_progress(const struct run *run, size_t begin, size_t end)
 
 static int run_all(const struct run *run, error *err)
 {
+    uint64_t needs;
     for (size_t at = 0, end; at < run->count; at = end) {
-        end = group_end(run, at);
+        end = group_end(run->m, run->order, run->count, at, &needs);
         if (run->writer)
-            advise(run, end, end < run->count ? group_end(run, end) : end, tensor_expect);
+            advise(run, end, group_end(run->m, run->order, run->count, end, &needs), tensor_expect);
         if (run_group(run, at, end, err) != 0)
             return -1;
         if (run->writer)
@@ -180,6 +205,8 @@ static int check_models(const merger *m, error *err)
 int merge_run(merger *m, const recipe *r, checkpoint *out, error *err)
 {
     mask_stream *streams = NULL;
+    if (!m->needs)
+        m->needs = memory_new(m->plan.count, sizeof *m->needs);
     if (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err)))
         return -1;
     size_t *order = memory_new(m->plan.count, sizeof *order);

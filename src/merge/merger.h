@@ -14,6 +14,7 @@ struct merger {
     merge_options options;
     token_plan tokens;           /* the plan's sources may be views of it */
     tensor_plan plan;
+    uint64_t *needs;             /* [plan.count] bytes of each tensor beside its sources, for the last recipe that was checked; owned, may be NULL */
 };
 
 #endif

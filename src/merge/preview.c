@@ -15,7 +15,6 @@
 #define SAMPLE_ELEMENTS ((int64_t)24 << 20)
 #define PROBE_BYTES ((size_t)64 << 20)
 #define PROBE_BLOCK ((size_t)1 << 20)
-#define OWN_BYTES ((uint64_t)16 << 20)      /* names, headers, configs and the program itself */
 
 /* ---- speed */
 
@@ -172,7 +171,7 @@ json_t *merge_preview(const recipe *r, const merge_options *options, const char 
             json_array_append_new(list, model_facts(m, i));
         what = json_pack("{s:s, s:s, s:s, s:O, s:o, s:o, s:s, s:I, s:I, s:f, s:f}", "method", r->method, "does", m->method->help, "mode",
                          r->mode == MERGE_COMPAT ? "compat" : "exact", "models", list, "slices", slice_facts(r), "output", output_facts(m, outline), "notes", notes, "memory",
-                         (json_int_t)(merge_memory(m) + OWN_BYTES), "free_disk", (json_int_t)free_bytes, "seconds",
+                         (json_int_t)(merge_memory(m)), "free_disk", (json_int_t)free_bytes, "seconds",
                          seconds + (speed > 0 ? (double)checkpoint_bytes(outline) / speed : 0), "write_speed", speed);
         free(notes);
     }
