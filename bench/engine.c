@@ -52,9 +52,7 @@ int main(int argc, char **argv)
         goto failed;
     bool decode = strncmp(mode, "decode", 6) == 0, prefill = strncmp(mode, "prefill", 7) == 0;
     size_t n = prefill ? 1 : (size_t)a;
-    engine *e = engine_new(p, &(engine_options){.backend = chosen, .pool = pool, .slots = decode ? (int)a : prefill ? 1 : (int)b, .no_prefix_sharing = true}, &err);
-    if (!e)
-        goto failed;
+    engine_options options = {.backend = chosen, .pool = pool, .slots = decode ? (int)a : prefill ? 1 : (int)b, .no_prefix_sharing = true};
     random_stream s = random_stream_for(1, "bench", 0, 0);
     request *requests = memory_new(n, sizeof *requests);
     answer *answers = memory_new(n, sizeof *answers);
@@ -62,6 +60,12 @@ int main(int argc, char **argv)
         int max_new = decode ? (int)b : prefill ? 1 : 16 + (int)random_below(&s, 241);
         requests[i] = random_request(&s, (int32_t)p->config.vocab, prefill ? (size_t)a : 8, max_new);
     }
+    /* One token first, which reads the weights from their file: the peers' clocks start behind that, too. */
+    request first = random_request(&s, (int32_t)p->config.vocab, 8, 1);
+    answer ignored = {0};
+    engine *cold = engine_new(p, &options, &err), *e = cold && engine_run(cold, &first, 1, &ignored, NULL, NULL, &err) == 0 ? engine_new(p, &options, &err) : NULL;
+    if (!e)
+        goto failed;
     double began = progress_seconds();
     if (engine_run(e, requests, n, answers, NULL, NULL, &err) != 0)
         goto failed;

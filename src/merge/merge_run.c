@@ -167,10 +167,9 @@ static int run_group(const struct run *run, size_t begin, size_t end, error *err
 
 static void show_progress(const struct run *run, size_t begin, size_t end)
 {
-    char text[32];
     for (size_t i = begin; i < end; i++)
         *run->done += tensor_bytes(&run->m->plan.items[run->order[i]].shape);
-    progress_bar("merge", *run->done, run->total, progress_bytes(text, (double)*run->done));
+    progress_bar("merge", *run->done / 1000000, run->total / 1000000, "MB");
 }
 
 static int run_all(const struct run *run, error *err)

@@ -69,14 +69,16 @@ def peak(argv):
 
 
 def cgroup():
-    for folder in ("/sys/fs/cgroup/merganser-large", "/sys/fs/cgroup/memory/merganser-large"):
+    """A group of 4G in either version's hierarchy, where this machine has one that can be written."""
+    for folder, limit in (("/sys/fs/cgroup/memory/merganser-large", "memory.limit_in_bytes"), ("/sys/fs/cgroup/merganser-large", "memory.max")):
         try:
             os.makedirs(folder, exist_ok=True)
-            limit = "memory.max" if os.path.exists(f"{folder}/memory.max") else "memory.limit_in_bytes"
-            open(f"{folder}/{limit}", "w").write(str(4 << 30))
-            return folder
+            if os.path.exists(f"{folder}/{limit}"):
+                open(f"{folder}/{limit}", "w").write(str(4 << 30))
+                return folder
+            os.rmdir(folder)
         except OSError:
-            continue
+            pass
     return None
 
 
