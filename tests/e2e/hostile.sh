@@ -114,6 +114,12 @@ index "${all#*,}"; both "'lm_head.weight'" "not list"
 index "$all"; ln -sf /dev/zero "$bad/model-1.safetensors"; both model-1.safetensors device
 index "$all"; rm "$bad/model-1.safetensors"; mkfifo "$bad/model-1.safetensors"; both model-1.safetensors FIFO
 index "$all"; ln -sf nowhere "$bad/model-1.safetensors"; both model-1.safetensors "No such file"
+for file in config.json model.safetensors.index.json; do changed; rm -f "$bad/$file"; mkfifo "$bad/$file"; both "$file" FIFO; done
+for file in tokenizer.json generation_config.json chat_template.jinja; do     # found before the merge begins, not after it
+    changed; rm -f "$bad/$file"; ln -s /dev/zero "$bad/$file"
+    recipe 'models: [{model: %s, parameters: {weight: 1}}]\nmerge_method: linear\n' "$bad"
+    refused "$bad/$file" device -- merge "$work/recipe.yml" "$out"
+done
 for layers in 2147483648 -1; do
     changed; sed -i "s/\"num_hidden_layers\": 4/\"num_hidden_layers\": $layers/" "$bad/config.json"
     refused "$bad" num_hidden_layers "$layers" -- generate "$bad" -p ab
@@ -164,6 +170,7 @@ tokenizer 's/"!":4,/"!":4194304,/'; refused tokenizer.json 4194304 -- generate "
 tokenizer 's/"!":4,/"!":4,"!":6,/'; refused tokenizer.json duplicate "'!'" -- generate "$work/tokens" -p ab
 tokenizer 's/"merges":\[\]/"merges":["a zz"]/'; refused tokenizer.json "'zz'" -- generate "$work/tokens" -p ab
 tokenizer 's/"|":95/"ab":95/; s/"{":94/"ba":94/; s/"merges":\[\]/"merges":["a b","b a","a b"]/'; accepted generate "$work/tokens" -p "$(repeat 100 ab)" --max-new 1
+tokenizer 's/"|":95/"|":4000000/'; refused 4000000 96 -- generate "$work/tokens" -p "a|b"
 cp tests/fuzz/corpus/tokenizer/deep "$work/tokens/tokenizer.json"; refused tokenizer.json -- generate "$work/tokens" -p ab
 
 # ---- recipes
