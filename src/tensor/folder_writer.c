@@ -63,6 +63,32 @@ static bool is_inside(const char *path, const char *out)
     return inside;
 }
 
+/* Where companion i of the checkpoint is copied from; NULL where it has none, or one of its own making. free() it. */
+static char *companion_source(const checkpoint *c, size_t i)
+{
+    char *source = c->folder && !checkpoint_file(c, companions[i]) ? file_join(c->folder, companions[i]) : NULL;
+    if (source && !file_exists(source)) {
+        free(source);
+        return NULL;
+    }
+    return source;
+}
+
+/* Before hours of merging, not after them: a FIFO or a device beside the weights cannot be copied. */
+static int check_companions(const checkpoint *c, error *err)
+{
+    int status = 0;
+    for (size_t i = 0; i < COUNT(companions) && status == 0; i++) {
+        char *source = companion_source(c, i);
+        int fd = source ? file_open(source, err) : -1;
+        status = source && fd < 0 ? -1 : 0;
+        if (fd >= 0)
+            close(fd);
+        free(source);
+    }
+    return status;
+}
+
 static int check_input(const char *input, const char *out, const char *partial, error *err)
 {
     if (input && (is_inside(input, out) || is_inside(input, partial)))
@@ -238,7 +264,8 @@ folder_writer *folder_begin(const checkpoint *outline, const char *out, const ch
     if (options)
         w->options = *options;
     lay_out(w);
-    if (check_inputs(w, err) == 0 && (w->options.resume || check_space(w, err) == 0) && make_partial(w, err) == 0 && check_space(w, err) == 0) {
+    if (check_inputs(w, err) == 0 && check_companions(outline, err) == 0 && (w->options.resume || check_space(w, err) == 0) && make_partial(w, err) == 0 &&
+        check_space(w, err) == 0) {
         w->began = true;
         return w;
     }
@@ -402,9 +429,9 @@ static int copy_companions(const checkpoint *c, const char *to, error *err)
     int status = 0;
     if (c->folder && gguf_is(c->folder))
         return gguf_write_companions(c, to, err);
-    for (size_t i = 0; c->folder && i < COUNT(companions) && status == 0; i++) {
-        char *source = file_join(c->folder, companions[i]), *target = file_join(to, companions[i]);
-        if (!checkpoint_file(c, companions[i]) && file_exists(source))
+    for (size_t i = 0; i < COUNT(companions) && status == 0; i++) {
+        char *source = companion_source(c, i), *target = file_join(to, companions[i]);
+        if (source)
             status = file_copy(source, target, err);
         free(source);
         free(target);

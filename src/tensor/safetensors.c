@@ -45,10 +45,10 @@ static int refuse_other_formats(const unsigned char *bytes, size_t size, const c
     return 0;
 }
 
-/* Limits that hold before a tree is built of the header: depth and number of values. Strings are skipped. */
+/* Limits that hold before a tree is built of the header: depth and number of values and of entries. Strings are skipped. */
 static int scan_header(const char *text, size_t n, const char *path, error *err)
 {
-    size_t values = 0;
+    size_t values = 0, entries = 0;
     int depth = 0;
     for (size_t i = 0; i < n; i++) {
         char c = text[i];
@@ -59,6 +59,7 @@ static int scan_header(const char *text, size_t n, const char *path, error *err)
             values++;
             if (++depth > HEADER_DEPTH)
                 return fail(err, ERROR_FORMAT, "%s: header nested deeper than %d levels at byte %zu", path, HEADER_DEPTH, 8 + i);
+            entries += depth == 2;
         } else if (c == '}' || c == ']') {
             depth--;
         } else if (c == ',') {
@@ -66,6 +67,8 @@ static int scan_header(const char *text, size_t n, const char *path, error *err)
         }
         if (values > MAX_VALUES)
             return fail(err, ERROR_LIMIT, "%s: header holds more than the limit of %u values", path, MAX_VALUES);
+        if (entries > MAX_TENSORS + 1)     /* one may be __metadata__ */
+            return fail(err, ERROR_LIMIT, "%s: header holds more than the limit of %u tensors", path, MAX_TENSORS);
     }
     return 0;
 }

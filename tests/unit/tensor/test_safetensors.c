@@ -174,23 +174,30 @@ static void test_large_and_deep(void **state)
     free(h.text);
 }
 
+static string craft_many(int n)
+{
+    string h = {0};
+    string_puts(&h, "{");
+    for (int i = 0; i < n; i++)
+        string_print(&h, "%s\"%x\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}", i ? "," : "", i);
+    string_puts(&h, "}");
+    string s = craft_header(h.text, 0);
+    free(h.text);
+    return s;
+}
+
 /* All of them at one place: legal as long as they are empty, and no slower for that. */
 static void test_many_tensors_on_one_offset(void **state)
 {
     (void)state;
     error err;
     size_t count;
-    string h = {0};
-    string_puts(&h, "{");
-    for (int i = 0; i < 200000; i++)
-        string_print(&h, "%s\"%x\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}", i ? "," : "", i);
-    string_puts(&h, "}");
-    string s = craft_header(h.text, 0);
+    string s = craft_many(200000);
     if (parse(s.text, s.length, &count, &err) != 0)
         fail_msg("%s", err.text);
     assert_int_equal(count, 200000);
     free(s.text);
-    free(h.text);
+    assert_refused(craft_many(1000002), ERROR_LIMIT, "1000000 tensors", "");
 }
 
 static void test_other_formats(void **state)
