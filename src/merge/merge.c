@@ -73,6 +73,7 @@ void merge_free(merger *m)
         return;
     tensors_free(&m->plan);
     tokens_free(&m->tokens);
+    free(m->needs);
     free(m);
 }
 

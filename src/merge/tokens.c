@@ -337,7 +337,8 @@ int tokens_plan(const recipe *r, checkpoint *const *models, token_plan *out, err
 
 static json_t *moved_id(const token_plan *p, const tokenizer_file *from, const char *key, json_t *value)
 {
-    const char *token = json_is_integer(value) ? tokenizer_file_text(from, (int32_t)json_integer_value(value)) : NULL;
+    json_int_t was = json_is_integer(value) ? json_integer_value(value) : -1;
+    const char *token = was >= 0 && was < tokenizer_file_size(from) ? tokenizer_file_text(from, (int32_t)was) : NULL;
     int32_t id = token ? tokenizer_file_find(p->file, token) : -1;
     char *name = memory_text_n(key, strlen(key) - strlen("_id"));
     if (token && id < 0)

@@ -195,11 +195,11 @@ static void the_base_and_a_model_give_their_tokens(void **state)
 static void ids_of_the_config_follow_their_tokens(void **state)
 {
     (void)state;
-    put("x", "config.json", "{\"model_type\": \"mistral\", \"bos_token_id\": 3, \"eos_token_id\": [0, 1], \"pad_token_id\": null, \"unk_token_id\": 2, \"sep_token_id\": 77}");
+    put("x", "config.json", "{\"model_type\": \"mistral\", \"bos_token_id\": 3, \"eos_token_id\": [0, 1], \"pad_token_id\": null, \"unk_token_id\": 2, \"sep_token_id\": 4294967297}");
     put("base", "tokenizer_config.json", "{\"unk_token\": \"b\"}");
     checkpoint *c = must_make(ONLY_X "tokenizer_source: union\nmerganser: {config_from: x}\n");
     char *text = json_dumps(c->config, JSON_COMPACT);
-    assert_non_null(strstr(text, "\"bos_token_id\":4,\"eos_token_id\":[2,1],\"pad_token_id\":null,\"unk_token_id\":3,\"sep_token_id\":77"));
+    assert_non_null(strstr(text, "\"bos_token_id\":4,\"eos_token_id\":[2,1],\"pad_token_id\":null,\"unk_token_id\":3,\"sep_token_id\":4294967297"));
     free(text);
     checkpoint_free(c);
     /* the base's tokenizer has no d: what it calls unk, and nothing for <s>, which stays */
