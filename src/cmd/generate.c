@@ -8,17 +8,20 @@
 #include "cmd/options.h"
 #include "engine/engine.h"
 #include "study/source.h"
+#include "text/chat.h"
 
-static char *read_stdin(void)
-{
-    string text = {0};
-    char block[4096];
-    for (size_t n; (n = fread(block, 1, sizeof block, stdin)) > 0;)
-        string_add(&text, block, n);
-    if (text.length && text.text[text.length - 1] == '\n')
-        text.text[--text.length] = '\0';
-    return text.text ? text.text : memory_text("");
-}
+/* A model that is ready to speak. */
+typedef struct speaker {
+    const char *name;
+    source model;
+    plan *plan;
+    tokenizer *tokenizer;
+    engine *engine;
+    chat *chat;                /* NULL: prompts are taken as they are */
+    const backend *family;
+    request settings;          /* without a prompt */
+    bool json;
+} speaker;
 
 static void print_text(void *context, size_t request_index, const char *text)
 {
@@ -48,15 +51,168 @@ static void print_json(const answer *a)
     json_decref(object);
 }
 
+/* ---- the speaker */
+
+static int open_speaker(speaker *s, threads *pool, size_t kv_bytes, bool with_chat, error *err)
+{
+    if (source_open(s->name, pool, &s->model, err) != 0)
+        return -1;
+    for (size_t i = 0; i < s->model.n_models; i++)
+        if (checkpoint_check_finite(s->model.models[i], pool, err) != 0)
+            return -1;
+    lineup l = source_lineup(&s->model);
+    if (!(s->plan = lineup_plan(&l, err)) || !(s->tokenizer = tokenizer_of(s->model.models[0], err)) ||
+        (with_chat && !(s->chat = chat_of(s->model.models[0], s->tokenizer, false, err))))
+        return -1;
+    s->engine = engine_new(s->plan, &(engine_options){.backend = s->family, .pool = pool, .tokenizer = s->tokenizer, .slots = 1, .kv_bytes = kv_bytes}, err);
+    if (s->engine && !s->json)
+        engine_on_text(s->engine, print_text, NULL);
+    return s->engine ? 0 : -1;
+}
+
+static void close_speaker(speaker *s)
+{
+    engine_free(s->engine);
+    chat_free(s->chat);
+    tokenizer_free(s->tokenizer);
+    plan_free(s->plan);
+    source_close(&s->model);
+}
+
+/* Streams the answer to stdout. */
+static int speak(speaker *s, const token_list *ids, answer *out, error *err)
+{
+    request r = s->settings;
+    r.ids = ids->id;
+    r.n_ids = ids->count;
+    int status = engine_run(s->engine, &r, 1, out, go_on, NULL, err);
+    if (status == 0 && out->finish == FINISH_NOT_FINITE)
+        status = fail(err, ERROR_NOT_FINITE, "%s: the logits are not finite", s->name);
+    if (status == 0 && out->finish == FINISH_INTERRUPTED)
+        status = fail(err, ERROR_INTERRUPTED, "interrupted");
+    if (status == 0 && s->json)
+        print_json(out);
+    else if (status == 0)
+        putchar('\n');
+    fflush(stdout);
+    return status;
+}
+
+static void tell_speed(const speaker *s, const answer *a)
+{
+    engine_stats stats = engine_statistics(s->engine);
+    progress_say("%llu prompt tokens in %.2f s, %zu new in %.2f s (%s)", (unsigned long long)stats.prefill_tokens, stats.prefill_seconds, a->n_tokens,
+                 stats.decode_seconds, s->family->name);
+}
+
+/* ---- a prompt to continue */
+
+static char *read_stdin(void)
+{
+    string text = {0};
+    char block[4096];
+    for (size_t n; (n = fread(block, 1, sizeof block, stdin)) > 0;)
+        string_add(&text, block, n);
+    if (text.length && text.text[text.length - 1] == '\n')
+        text.text[--text.length] = '\0';
+    return text.text ? text.text : memory_text("");
+}
+
+static int continue_prompt(speaker *s, const char *prompt, error *err)
+{
+    token_list ids = {0};
+    answer result = {0};
+    int status = tokenizer_encode(s->tokenizer, prompt, strlen(prompt), true, &ids, err);
+    if (status == 0)
+        status = speak(s, &ids, &result, err);
+    if (status == 0)
+        tell_speed(s, &result);
+    answers_free(&result, 1);
+    token_list_free(&ids);
+    return status;
+}
+
+/* ---- a conversation */
+
+/* Says `text` as the user; the answer is spoken and remembered. */
+static int take_turn(speaker *s, json_t *messages, const char *text, bool tell, error *err)
+{
+    token_list ids = {0};
+    answer result = {0};
+    int64_t most = s->settings.max_new, positions = s->plan->config.max_positions;
+    const int32_t end = tokenizer_eos(s->tokenizer);
+    chat_say(messages, "user", text);
+    int status = chat_prompt(s->chat, messages, s->tokenizer, &ids, err);
+    int64_t room = positions - (int64_t)ids.count;
+    if (status == 0 && room < 1)
+        status = fail(err, ERROR_LIMIT, "%s: a conversation of %zu tokens leaves no room under the model's %lld positions", s->name, ids.count, (long long)positions);
+    s->settings.max_new = (int)(most < room ? most : room);
+    s->settings.stops = &end;
+    s->settings.n_stops = end >= 0;
+    if (status == 0)
+        status = speak(s, &ids, &result, err);
+    s->settings.max_new = (int)most;
+    s->settings.stops = NULL;
+    s->settings.n_stops = 0;
+    if (status == 0)
+        chat_say(messages, "assistant", result.text ? result.text : "");
+    if (status == 0 && tell)
+        tell_speed(s, &result);
+    answers_free(&result, 1);
+    token_list_free(&ids);
+    return status;
+}
+
+/* One message a line, to the end of standard input; empty lines say nothing. */
+static int hold_conversation(speaker *s, json_t *messages, error *err)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    int status = 0;
+    bool terminal = isatty(STDIN_FILENO) && progress_level() > 0;
+    while (status == 0) {
+        if (terminal)
+            fputs("> ", stderr);
+        ssize_t n = getline(&line, &capacity, stdin);
+        if (n < 0)
+            break;
+        if (n > 0 && line[n - 1] == '\n')
+            line[n - 1] = '\0';
+        if (line[strspn(line, " \t\r")])
+            status = take_turn(s, messages, line, false, err);
+    }
+    if (terminal)
+        fputc('\n', stderr);
+    if (status == 0 && progress_interrupted())
+        status = fail(err, ERROR_INTERRUPTED, "interrupted");
+    free(line);
+    return status;
+}
+
+static int converse(speaker *s, const char *system, const char *prompt, error *err)
+{
+    json_t *messages = json_array();
+    if (system)
+        chat_say(messages, "system", system);
+    int status = prompt ? take_turn(s, messages, prompt, true, err) : hold_conversation(s, messages, err);
+    json_decref(messages);
+    return status;
+}
+
+/* ---- the verb */
+
 static int run(const command *self, int argc, char **argv)
 {
     common_options common = {0};
-    const char *prompt = NULL;
+    const char *prompt = NULL, *system = NULL;
     int64_t max_new = 256, seed = 0;
     double temperature = 0, top_p = 1, penalty = 1;
+    bool chatting = false;
     text_list stops = {0};
     const option options[] = {
         {"prompt", 'p', OPTION_TEXT, &prompt, "TEXT", "the prompt (default: standard input)"},
+        {"chat", 'c', OPTION_FLAG, &chatting, NULL, "by the model's chat template: -p is the user's message; without it, a conversation, one message a line"},
+        {"system", 0, OPTION_TEXT, &system, "TEXT", "with --chat: the system message before it"},
         {"max-new", 'n', OPTION_INT, &max_new, "N", "tokens to generate at most (default 256)"},
         {"stop", 0, OPTION_LIST, &stops, "TEXT", "end before this text; may be given again"},
         {"temperature", 0, OPTION_REAL, &temperature, "T", "0 (default) is greedy"},
@@ -72,51 +228,15 @@ static int run(const command *self, int argc, char **argv)
     error err = {0};
     int status = -1;
     threads *pool = options_pool(&common);
-    char *text = prompt ? memory_text(prompt) : read_stdin();
-    source model = {0};
-    plan *p = NULL;
-    tokenizer *t = NULL;
-    engine *e = NULL;
-    token_list ids = {0};
-    answer result = {0};
-    const backend *family = options_backend(&common, &err);
-    if (!family || source_open(words[0], pool, &model, &err) != 0)
-        goto done;
-    for (size_t i = 0; i < model.n_models; i++)
-        if (checkpoint_check_finite(model.models[i], pool, &err) != 0)
-            goto done;
-    lineup l = source_lineup(&model);
-    if (!(p = lineup_plan(&l, &err)) || !(t = tokenizer_of(model.models[0], &err)))
-        goto done;
-    if (tokenizer_encode(t, text, strlen(text), true, &ids, &err) != 0)
-        goto done;
-    e = engine_new(p, &(engine_options){.backend = family, .pool = pool, .tokenizer = t, .slots = 1, .kv_bytes = common.memory}, &err);
-    if (!e)
-        goto done;
-    request r = {.ids = ids.id, .n_ids = ids.count, .max_new = (int)max_new, .stop_strings = stops.items, .n_stop_strings = (int)stops.count,
-                 .temperature = (float)temperature, .top_p = (float)top_p, .seed = (uint64_t)seed, .repetition_penalty = (float)penalty};
-    if (!common.json)
-        engine_on_text(e, print_text, NULL);
-    status = engine_run(e, &r, 1, &result, go_on, NULL, &err);
-    if (status == 0 && result.finish == FINISH_NOT_FINITE)
-        status = fail(&err, ERROR_NOT_FINITE, "%s: the logits are not finite", words[0]);
-    if (status == 0 && result.finish == FINISH_INTERRUPTED)
-        status = fail(&err, ERROR_INTERRUPTED, "interrupted");
-    if (status == 0 && common.json)
-        print_json(&result);
-    else if (status == 0)
-        putchar('\n');
-    engine_stats stats = engine_statistics(e);
-    if (status == 0)
-        progress_say("%llu prompt tokens in %.2f s, %zu new in %.2f s (%s)", (unsigned long long)stats.prefill_tokens, stats.prefill_seconds,
-                     result.n_tokens, stats.decode_seconds, family->name);
-done:
-    answers_free(&result, 1);
-    token_list_free(&ids);
-    engine_free(e);
-    tokenizer_free(t);
-    plan_free(p);
-    source_close(&model);
+    char *text = prompt || chatting ? memory_text(prompt) : read_stdin();
+    speaker s = {.name = words[0], .family = options_backend(&common, &err), .json = common.json};
+    s.settings = (request){.max_new = (int)max_new, .stop_strings = stops.items, .n_stop_strings = (int)stops.count, .temperature = (float)temperature,
+                           .top_p = (float)top_p, .seed = (uint64_t)seed, .repetition_penalty = (float)penalty};
+    if (system && !chatting)
+        fail(&err, ERROR_USAGE, "--system goes with --chat");
+    else if (s.family && open_speaker(&s, pool, common.memory, chatting, &err) == 0)
+        status = chatting ? converse(&s, system, text, &err) : continue_prompt(&s, text, &err);
+    close_speaker(&s);
     threads_free(pool);
     free(stops.items);
     free(text);
@@ -125,5 +245,5 @@ done:
 
 const command command_generate = {
     "generate", "MODEL", "Let a model (a folder, a recipe merged in memory, a path, or STUDY.db@N, @best, @mean, @STEP) continue a prompt.",
-    "  merganser generate miniature/models/ja -p '3 + 4 = ' --max-new 20\n", run,
+    "  merganser generate miniature/models/ja -p '3 + 4 = ' --max-new 20\n  merganser generate models/instruct --chat --system 'Answer in one sentence.'\n", run,
 };

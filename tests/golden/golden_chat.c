@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "text/companion.h"
 #include "text/jinja.h"
 
 typedef struct counts { int passed, failed, unsupported; } counts;
@@ -93,7 +94,10 @@ static char *read_template(const golden_context *g, const char *file, size_t *n)
     if (!text_ends_with(path, ".json")) {
         text = file_exists(path) ? file_read(path, (size_t)4 << 20, n, &err) : NULL;
     } else if (file_exists(path)) {
-        json_t *config = json_read(path, 0, &err);
+        char *folder = file_folder(path);
+        json_t *config;
+        companion_object(folder, file_name(path), &config, &err);
+        free(folder);
         text = memory_text(json_string_value(json_object_get(config, "chat_template")));
         *n = text ? strlen(text) : 0;
         json_decref(config);
