@@ -70,19 +70,6 @@ int jassign(jrun *r, const jnode *target, jvalue v)
     return 0;
 }
 
-static int render_set(jrun *r, const jnode *n)
-{
-    jvalue v;
-    if (n->left)
-        return jevaluate(r, n->left, &v) == 0 ? jassign(r, n->right, v) : -1;
-    size_t mark = r->out.length;
-    jframe *outer = r->frame;
-    if (!(r->frame = jframe_new(r, outer)) || jrender_body(r, &n->body) != 0)
-        return -1;
-    r->frame = outer;
-    return jtake(r, mark, &v) == 0 && jfilters(r, n->third, v, &v) == 0 ? jassign(r, n->right, v) : -1;
-}
-
 /* ---- blocks with names of their own */
 
 /* The body in a frame of its own; `named`: target, value, target, value, ... evaluated outside of it. */
@@ -107,14 +94,33 @@ static int render_scope(jrun *r, const jnode *n)
     return status;
 }
 
+/* A break or continue leaves a block whose text was to be a value: what it printed so far is dropped. */
+static int leave_block(jrun *r, size_t mark, int status)
+{
+    r->out.length = mark;
+    return status;
+}
+
+static int render_set(jrun *r, const jnode *n)
+{
+    jvalue v;
+    if (n->left)
+        return jevaluate(r, n->left, &v) == 0 ? jassign(r, n->right, v) : -1;
+    size_t mark = r->out.length;
+    int status = render_scope(r, n);
+    if (status != 0)
+        return leave_block(r, mark, status);
+    return jtake(r, mark, &v) == 0 && jfilters(r, n->third, v, &v) == 0 ? jassign(r, n->right, v) : -1;
+}
+
 static int render_filter_block(jrun *r, const jnode *n)
 {
     size_t mark = r->out.length;
     jvalue v;
     int status = render_scope(r, n);
-    if (status < 0 || jtake(r, mark, &v) != 0 || jfilters(r, n->third, v, &v) != 0 || jput_value(r, v) != 0)
-        return -1;
-    return status;
+    if (status != 0)
+        return leave_block(r, mark, status);
+    return jtake(r, mark, &v) == 0 && jfilters(r, n->third, v, &v) == 0 ? jput_value(r, v) : -1;
 }
 
 static int render_if(jrun *r, const jnode *n)
