@@ -1,4 +1,5 @@
-/* DIR/chat: chat.jsonl (chat templates on the conversations of cases.jsonl) and prompts.jsonl (prompt templates on prompts_doc.json). */
+/* DIR/chat: chat.jsonl (chat templates on the conversations of cases.jsonl), prompts.jsonl (prompt templates on prompts_doc.json) and
+ * expressions.jsonl (templates in both settings, on the same document). */
 #include "golden.h"
 
 #include <stdlib.h>
@@ -170,12 +171,36 @@ static void run_prompts(const golden_context *g, const char *folder, counts *cou
     free(path);
 }
 
+/* ---- expressions.jsonl */
+
+static void run_expressions(const golden_context *g, const char *folder, counts *count)
+{
+    static const struct { const char *key; enum jinja_setting setting; } settings[] = {{"chat", JINJA_CHAT}, {"prompt", JINJA_PROMPT}};
+    char *path = file_join(folder, "prompts_doc.json");
+    error err;
+    json_t *rows = read_lines(folder, "expressions.jsonl"), *fields = json_read(path, 0, &err), *row;
+    size_t i;
+    json_array_foreach(rows, i, row) {
+        const json_t *source = json_object_get(row, "template");
+        for (size_t k = 0; k < 2; k++) {
+            char *name = memory_print("chat/expressions/%d/%s", (int)json_integer_value(json_object_get(row, "i")), settings[k].key);
+            if (golden_wanted(g, name))
+                check(name, json_object_get(row, settings[k].key), json_string_value(source), json_string_length(source), settings[k].setting, fields, count);
+            free(name);
+        }
+    }
+    json_decref(rows);
+    json_decref(fields);
+    free(path);
+}
+
 void golden_chat(const golden_context *g)
 {
     char *folder = file_join(g->root, "chat");
     counts count = {0};
     run_chat(g, folder, &count);
     run_prompts(g, folder, &count);
+    run_expressions(g, folder, &count);
     golden_report(g, "chat", count.passed, count.failed, count.unsupported);
     free(folder);
 }
