@@ -115,7 +115,8 @@ static json_t *chat_variables(const json_t *row, const json_t *one)
     json_object_set(variables, "bos_token", json_object_get(row, "bos_token"));
     json_object_set(variables, "eos_token", json_object_get(row, "eos_token"));
     json_object_set_new(variables, "tools", tools ? json_incref(tools) : json_null());
-    json_object_set_new(variables, "documents", json_null());
+    if (!json_object_get(variables, "documents"))
+        json_object_set_new(variables, "documents", json_null());
     json_object_set_new(variables, "add_generation_prompt", json_boolean(json_is_true(json_object_get(one, "add_generation_prompt"))));
     return variables;
 }
