@@ -70,6 +70,14 @@ void strip_load(const tensor *t, int64_t begin, int n, double *x)
         load_f32((const unaligned32 *)t->data + begin, n, x);
 }
 
+void strip_expect(const tensor *t, int64_t begin, int n)
+{
+    size_t size = dtype_size(t->dtype);
+    const char *from = (const char *)t->data + (size_t)begin * size;
+    for (size_t at = 0; at < (size_t)n * size; at += 64)
+        __builtin_prefetch(from + at);
+}
+
 CPU_CLONES static void store_bf16(const double *x, int n, unaligned16 *to)
 {
     for (int i = 0; i < n; i++)

@@ -7,6 +7,9 @@
 /* n elements of a float tensor from element `begin` on. */
 void strip_load(const tensor *t, int64_t begin, int n, double *x);
 
+/* What will be loaded soon; past the tensor's end nothing happens. */
+void strip_expect(const tensor *t, int64_t begin, int n);
+
 /* Rounds to f32 and then to the dtype; bytes are those of element 0. */
 void strip_store(const double *x, int n, enum dtype d, void *bytes, int64_t begin);
 

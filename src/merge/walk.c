@@ -230,6 +230,7 @@ void kernel_load(const merge_job *j, merge_strip *s)
     for (int i = 0; i < j->n_models; i++) {
         strip_load(&j->sources[i], s->begin, s->n, s->x + i * s->stride);
         strip_round(j->rounding, s->x + i * s->stride, s->n);
+        strip_expect(&j->sources[i], s->begin + s->n, s->n);
     }
 }
 
