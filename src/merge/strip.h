@@ -13,6 +13,9 @@ void strip_expect(const tensor *t, int64_t begin, int n);
 /* Rounds to f32 and then to the dtype; bytes are those of element 0. */
 void strip_store(const double *x, int n, enum dtype d, void *bytes, int64_t begin);
 
+/* Whether elements as they are stored are numbers; bytes are those of element 0. */
+bool strip_is_finite(enum dtype d, const void *bytes, int64_t begin, int n);
+
 /* The first element that is NaN or infinite, or that strip_store makes so; n where there is none. */
 int strip_first_not_finite(const double *x, int n);
 int strip_first_overflow(const double *x, int n, enum dtype d);
