@@ -31,7 +31,9 @@ static void refuses_what_it_does_not_know(void **state)
     refused(p, "{\"size\": -1}", ERROR_FORMAT, "size", "-1");
     refused(p, "{\"size\": 1000000}", ERROR_FORMAT, "size", "1000000");
     refused(p, "{\"size\": {\"height\": 5}}", ERROR_FORMAT, "size", "width");
-    refused(p, "{\"image_std\": [1, 0, 1], \"crop_size\": 56}", ERROR_FORMAT, "image_std", "0");
+    refused(p, "{\"image_std\": [1, 0, 1], \"crop_size\": 56}", ERROR_FORMAT, "image_std 0", "not finite");
+    refused(p, "{\"image_mean\": [1e300, 0, 0], \"crop_size\": 56}", ERROR_FORMAT, "image_mean 1e+300", "not finite");
+    refused(p, "{\"image_std\": [1e-300, 1, 1], \"crop_size\": 56}", ERROR_FORMAT, "image_std 1e-300", "not finite");
     refused(p, "{\"image_mean\": [1, 0]}", ERROR_FORMAT, "image_mean", "3 numbers");
     refused(p, "{\"do_resize\": 1}", ERROR_FORMAT, "do_resize", "true or false");
     refused(p, "{\"pad_size\": {\"height\": 5, \"width\": 5}}", ERROR_UNSUPPORTED, "pad_size", "");
