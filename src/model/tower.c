@@ -298,10 +298,8 @@ void tower_digest(const tower *t, char hex[65])
 {
     const vision_config *c = &t->config;
     string all = {0};
-    string_print(&all, "%lld %lld %lld %lld %d %d %a %lld %d %d %d", (long long)c->layers, (long long)c->heads, (long long)c->image_size, (long long)c->patch_size,
-                 c->activation, c->projector_activation, c->norm_eps, (long long)c->used_layers, c->keeps_class, c->tiled, t->patch.dtype);
-    for (size_t i = 0; i < c->n_pinpoints; i++)
-        string_print(&all, " %lldx%lld", (long long)c->pinpoints[i][0], (long long)c->pinpoints[i][1]);
+    string_print(&all, "%lld %lld %lld %lld %d %d %a %lld %d %d", (long long)c->layers, (long long)c->heads, (long long)c->image_size, (long long)c->patch_size,
+                 c->activation, c->projector_activation, c->norm_eps, (long long)c->used_layers, c->keeps_class, t->patch.dtype);
     each_part((tower *)t, &(parts){.vector = sample_vector, .matrix = sample_matrix, .context = &all});   /* nothing in it is changed */
     file_sha256(all.text, all.length, hex);
     free(all.text);

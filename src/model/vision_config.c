@@ -104,30 +104,10 @@ static int read_strategy(const json_t *json, const char *key, const char *droppe
     return 0;
 }
 
-/* [[height, width], ...] */
-static int read_pinpoints(const json_t *json, const char *name, vision_config *c, error *err)
+/* Tiles come behind the whole view, which has no class token then. */
+static int check_tiles(const char *name, const vision_config *c, error *err)
 {
-    const json_t *list = json_object_get(json, "image_grid_pinpoints");
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *pair = json_array_get(list, i);
-        if (i == VISION_MAX_PINPOINTS)
-            return fail(err, ERROR_LIMIT, "%s: more than %d image_grid_pinpoints", name, VISION_MAX_PINPOINTS);
-        for (size_t k = 0; k < 2; k++) {
-            const int64_t n = json_integer_value(json_array_get(pair, k));
-            if (json_array_size(pair) != 2 || n < c->image_size || n > MAX_IMAGE || n % c->image_size != 0)
-                return fail(err, ERROR_FORMAT, "%s: image_grid_pinpoints: %zu should be a height and a width, multiples of the tower's %lld up to %d", name, i,
-                            (long long)c->image_size, MAX_IMAGE);
-            c->pinpoints[i][k] = n;
-        }
-        c->n_pinpoints = i + 1;
-    }
-    for (int64_t i = 0; c->n_pinpoints == 0 && i < 5; i++) {   /* of LLaVA-NeXT where the file lists none */
-        static const int64_t usual[5][2] = {{1, 2}, {2, 1}, {2, 2}, {3, 1}, {1, 3}};
-        c->pinpoints[i][0] = usual[i][0] * c->image_size;
-        c->pinpoints[i][1] = usual[i][1] * c->image_size;
-    }
-    c->n_pinpoints = c->n_pinpoints ? c->n_pinpoints : 5;
-    return c->keeps_class ? fail(err, ERROR_UNSUPPORTED, "%s: tiles whose features keep the class token are not known", name) : 0;
+    return c->tiled && c->keeps_class ? fail(err, ERROR_UNSUPPORTED, "%s: tiles whose features keep the class token are not known", name) : 0;
 }
 
 /* ---- as transformers writes it */
@@ -144,7 +124,7 @@ static int read_nested(const json_t *json, const char *name, vision_config *c, e
         return -1;
     c->image_token = (int32_t)token;
     c->tiled = type && strcmp(type, "llava_next") == 0;
-    return c->tiled ? read_pinpoints(json, name, c, err) : 0;
+    return check_tiles(name, c, err);
 }
 
 /* ---- as the authors' code writes it: the tower is named, the sizes of known ones are known */
@@ -167,7 +147,7 @@ static int read_named(const json_t *json, const char *name, vision_config *c, er
         read_strategy(json, "mm_vision_select_feature", "patch", "cls_patch", name, c, err) != 0 || check_tower(name, c, err) != 0)
         return -1;
     c->tiled = aspect && strcmp(aspect, "anyres") == 0;
-    return c->tiled ? read_pinpoints(json, name, c, err) : 0;
+    return check_tiles(name, c, err);
 }
 
 int vision_config_read(const json_t *json, const char *name, vision_config *out, error *err)

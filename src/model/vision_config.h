@@ -11,8 +11,6 @@
 #include "base/error.h"
 #include "compute/backend.h"
 
-#define VISION_MAX_PINPOINTS 64
-
 typedef struct vision_config {
     int64_t layers, hidden, intermediate, heads;
     int64_t image_size, patch_size;       /* of a square view of three colours, in pixels */
@@ -23,9 +21,7 @@ typedef struct vision_config {
     bool keeps_class;                     /* the class token is a feature, the first */
     enum activation projector_activation;
     bool projector_bias;
-    bool tiled;                           /* LLaVA-NeXT: a picture is one whole view, and tiles of one of these sizes */
-    int64_t pinpoints[VISION_MAX_PINPOINTS][2];   /* height, width */
-    size_t n_pinpoints;
+    bool tiled;                           /* LLaVA-NeXT: a picture is one whole view, and tiles */
     int32_t image_token;                  /* that stands for a feature in a prompt's ids; -1: there is none */
     char tower[512];                      /* mm_vision_tower: the name or folder of the CLIP model whose tower this is; "" : not said */
 } vision_config;
