@@ -229,7 +229,7 @@ int features_run(const features_job *job, const float *pixels, int64_t views, fl
     return status;
 }
 
-/* ---- a picture of several views */
+/* ---- a picture of one view or several */
 
 static image_window window_of(const tower *t, const image_views *v)
 {
@@ -256,4 +256,31 @@ void features_pack(const tower *t, const image_views *v, const float *all, float
         }
         memcpy(out, t->newline.value, bytes);
     }
+}
+
+float *features_of_picture(const features_job *job, const image_processor *p, const image *picture, const char *name, int64_t *n, error *err)
+{
+    const tower *t = job->tower;
+    image_views views;
+    float *all = NULL, *rows = NULL;
+    if (image_processor_run(p, picture, name, &views, err) != 0)
+        return NULL;
+    *n = features_count(t, &views);
+    if (views.tile_rows > 0 && !t->newline.source) {
+        fail(err, ERROR_FORMAT, "%s: the model has no tensor image_newline, which ends the rows of a picture's tiles (tiles: false does without)", name);
+        goto done;
+    }
+    all = memory_try((size_t)(views.count * vision_config_features(&t->config) * t->width) * sizeof *all, "a picture's features", err);
+    if (!all || features_run(job, views.pixels, views.count, all, err) != 0)
+        goto done;
+    if (views.count == 1) {
+        rows = all;
+        all = NULL;
+    } else if ((rows = memory_try((size_t)(*n * t->width) * sizeof *rows, "a picture's features", err)) != NULL) {
+        features_pack(t, &views, all, rows);
+    }
+done:
+    image_views_free(&views);
+    free(all);
+    return rows;
 }

@@ -1,7 +1,7 @@
 /* The features of a picture: rows as wide as the language model's embeddings, which stand in a prompt where the picture does.
  *
- *     features_run(&(features_job){.tower = t, .backend = b, .pool = pool}, views.pixels, views.count, all, err);   // all [count][features][width]
- *     features_pack(t, &views, all, rows);                                    // rows [features_count(t, &views)][width]
+ *     image_processor *p = image_processor_open(folder, side, tower->config.tiled ? IMAGE_TILES : IMAGE_PLAIN, err);
+ *     float *rows = features_of_picture(&(features_job){.tower = tower, .backend = b, .pool = pool}, p, &picture, path, &n, err);   // [n][tower->width]
  *
  * CLIP's blocks up to the layer that the features are taken from (LayerNorm, attention of all patches to all, MLP), then the projector, as
  * transformers' LlavaModel has them. Every row is computed in one order, whatever the number of threads. */
@@ -22,7 +22,10 @@ typedef struct features_job {
     void *context;
 } features_job;
 
-/* Each view's features: pixels [views][3][side][side], out [views][vision_config_features][width]. */
+/* A whole picture's; `name` is what errors call it; free() them. NULL and *err on failure. */
+float *features_of_picture(const features_job *job, const image_processor *p, const image *picture, const char *name, int64_t *n, error *err);
+
+/* Its parts. Each view's features: pixels [views][3][side][side], out [views][vision_config_features][width]. */
 int features_run(const features_job *job, const float *pixels, int64_t views, float *out, error *err);
 
 /* How many rows a picture becomes, and these rows out of its views' features: those of the whole view; then of the tiles, put together as they lie
