@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "engine/engine.h"
-#include "golden_pictures.h"
+#include "golden_vision.h"
 #include "model/architecture.h"
 
 #define LOGLIK_TOLERANCE 1e-4
@@ -40,7 +40,7 @@ typedef struct test {
     bool plain, beams;          /* which of the two lines is wanted */
     tally plain_tally, beam_tally;
     const checkpoint *weights;  /* of the precision at work; borrowed */
-    golden_pictures *pictures;  /* of the precision and family at work; NULL: a text-only model */
+    golden_vision *pictures;  /* of the precision and family at work; NULL: a text-only model */
     check checks[MAX_REQUESTS];
     size_t n_checks;
     int32_t *lists[2 * MAX_REQUESTS];   /* owned token lists */
@@ -194,7 +194,7 @@ static void run_logits(test *t, engine *e, const plan *p, const char *which, con
         size_t n;
         const int32_t *ids = tokens_of(t, json_object_get(json_array_get(cases, i), "ids"), &n);
         request r = {.ids = ids, .n_ids = n};
-        golden_pictures_give(t->pictures, i, &r);
+        golden_vision_give(t->pictures, i, &r);
         snprintf(name, sizeof name, "%s.p%zu.logits", which, i);
         snprintf(what, sizeof what, "%s %s", family, name);
         const tensor *expected = checkpoint_find(t->expected, name);
@@ -205,7 +205,7 @@ static void run_logits(test *t, engine *e, const plan *p, const char *which, con
     if (t->plain && t->expected && alone) {
         request r = {0};
         r.ids = tokens_of(t, json_object_get(alone, "ids"), &r.n_ids);
-        golden_pictures_give(t->pictures, json_array_size(cases), &r);
+        golden_vision_give(t->pictures, json_array_size(cases), &r);
         snprintf(what, sizeof what, "%s plain.logits", family);
         const tensor *expected = checkpoint_find(t->expected, "plain.logits");
         count(t, false, expected && golden_same_logits(t->name, e, what, &r, p->config.vocab, expected, &err));
@@ -228,7 +228,7 @@ static void run_family(test *t, const plan *p, const char *which, const backend 
     char what[160];
     if (json_object_get(json_array_get(json_object_get(t->golden, "cases"), 0), "images")) {
         int passed = 0, failed = 0;
-        t->pictures = golden_pictures_new(t->name, t->folder, t->golden, t->expected, t->weights, which, family, &passed, &failed);
+        t->pictures = golden_vision_new(t->name, t->folder, t->golden, t->expected, t->weights, which, family, &passed, &failed);
         t->plain_tally.passed += t->plain ? passed : 0;
         t->plain_tally.failed += t->plain ? failed : 0;
     }
@@ -237,7 +237,7 @@ static void run_family(test *t, const plan *p, const char *which, const backend 
     request *requests = memory_new(t->n_checks, sizeof *requests);
     for (size_t i = 0; i < t->n_checks; i++) {
         requests[i] = t->checks[i].request;
-        golden_pictures_give(t->pictures, t->checks[i].prompt, &requests[i]);
+        golden_vision_give(t->pictures, t->checks[i].prompt, &requests[i]);
     }
     bool ran = e && engine_run(e, requests, t->n_checks, answers, NULL, NULL, &err) == 0;
     if (!ran)
@@ -252,7 +252,7 @@ static void run_family(test *t, const plan *p, const char *which, const backend 
     free(answers);
     free(requests);
     engine_free(e);
-    golden_pictures_free(t->pictures);
+    golden_vision_free(t->pictures);
     t->pictures = NULL;
 }
 

@@ -1,4 +1,4 @@
-#include "golden_pictures.h"
+#include "golden_vision.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ typedef struct prompt_pictures {
     int n;
 } prompt_pictures;
 
-struct golden_pictures {
+struct golden_vision {
     const char *name, *folder;
     const checkpoint *expected;
     features_job job;
@@ -32,12 +32,12 @@ struct golden_pictures {
     int *passed, *failed;
 };
 
-static void count(golden_pictures *p, bool good)
+static void count(golden_vision *p, bool good)
 {
     ++*(good ? p->passed : p->failed);
 }
 
-static const char *what(const golden_pictures *p, const char *thing, char out[240])
+static const char *what(const golden_vision *p, const char *thing, char out[240])
 {
     snprintf(out, 240, "%s %s", p->what, thing);
     return out;
@@ -54,7 +54,7 @@ static tensor rows_of(const tensor *t, int64_t first, int64_t n)
 
 static void compare_hidden(void *context, int64_t view, int64_t layer, const float *x)
 {
-    golden_pictures *p = context;
+    golden_vision *p = context;
     char name[64], text[240];
     snprintf(name, sizeof name, "p%zu.vision_hidden.%lld", p->at, (long long)layer);
     const tensor *t = p->expected ? checkpoint_find(p->expected, name) : NULL;
@@ -63,7 +63,7 @@ static void compare_hidden(void *context, int64_t view, int64_t layer, const flo
 }
 
 /* Pixels: exactly. `pictures`: how many came before in the tensor, in views. */
-static void compare_pixels(golden_pictures *p, const char *tensor_name, const image *picture, const char *file, int64_t *views_before)
+static void compare_pixels(golden_vision *p, const char *tensor_name, const image *picture, const char *file, int64_t *views_before)
 {
     char text[240];
     error err = {0};
@@ -87,7 +87,7 @@ static void compare_pixels(golden_pictures *p, const char *tensor_name, const im
     image_views_free(&views);
 }
 
-static void add_picture(golden_pictures *p, const char *file, int64_t *views, int64_t *rows, const char *pixels, const char *features)
+static void add_picture(golden_vision *p, const char *file, int64_t *views, int64_t *rows, const char *pixels, const char *features)
 {
     prompt_pictures *to = &p->prompts[p->at];
     char *path = file_join(p->folder, file), text[240];
@@ -118,7 +118,7 @@ static void add_picture(golden_pictures *p, const char *file, int64_t *views, in
 }
 
 /* Where each picture's placeholders stand. */
-static void place(const golden_pictures *p, prompt_pictures *to, const json_t *ids)
+static void place(const golden_vision *p, prompt_pictures *to, const json_t *ids)
 {
     size_t at = 0, n = json_array_size(ids);
     for (int i = 0; i < to->n; i++) {
@@ -129,7 +129,7 @@ static void place(const golden_pictures *p, prompt_pictures *to, const json_t *i
     }
 }
 
-static void add_prompt(golden_pictures *p, const json_t *one, const char *pixels, const char *features)
+static void add_prompt(golden_vision *p, const json_t *one, const char *pixels, const char *features)
 {
     const json_t *images = json_object_get(one, "images");
     int64_t views = 0, rows = 0;
@@ -140,7 +140,7 @@ static void add_prompt(golden_pictures *p, const json_t *one, const char *pixels
     place(p, &p->prompts[p->at], json_object_get(one, "ids"));
 }
 
-static image_processor *open_processor(golden_pictures *p, enum image_tiling tiling)
+static image_processor *open_processor(golden_vision *p, enum image_tiling tiling)
 {
     char *model = file_join(p->folder, "model");
     error err = {0};
@@ -154,13 +154,13 @@ static image_processor *open_processor(golden_pictures *p, enum image_tiling til
     return processor;
 }
 
-golden_pictures *golden_pictures_new(const char *name, const char *folder, const json_t *golden, const checkpoint *expected, const checkpoint *weights,
+golden_vision *golden_vision_new(const char *name, const char *folder, const json_t *golden, const checkpoint *expected, const checkpoint *weights,
                                      const char *which, const backend *family, int *passed, int *failed)
 {
     const json_t *cases = json_object_get(golden, "cases"), *plain = json_object_get(golden, "plain_llava");
-    golden_pictures *p = memory_new(1, sizeof *p);
+    golden_vision *p = memory_new(1, sizeof *p);
     error err = {0};
-    *p = (golden_pictures){.name = name, .folder = folder, .expected = expected, .f32 = strcmp(which, "f32") == 0, .passed = passed, .failed = failed};
+    *p = (golden_vision){.name = name, .folder = folder, .expected = expected, .f32 = strcmp(which, "f32") == 0, .passed = passed, .failed = failed};
     snprintf(p->what, sizeof p->what, "%s %s", family->name, which);
     p->n_prompts = json_array_size(cases) + 1;
     p->prompts = memory_new(p->n_prompts, sizeof *p->prompts);
@@ -186,7 +186,7 @@ golden_pictures *golden_pictures_new(const char *name, const char *folder, const
     return p;
 }
 
-void golden_pictures_free(golden_pictures *p)
+void golden_vision_free(golden_vision *p)
 {
     if (!p)
         return;
@@ -198,7 +198,7 @@ void golden_pictures_free(golden_pictures *p)
     free(p);
 }
 
-void golden_pictures_give(const golden_pictures *p, size_t i, request *r)
+void golden_vision_give(const golden_vision *p, size_t i, request *r)
 {
     if (!p)
         return;
