@@ -146,6 +146,8 @@ char *recipe_yaml(const recipe *r)
     else
         put_models(&s, r);
     string_print(&s, "merge_method: %s\n", r->method);
+    if (r->language_only)
+        string_puts(&s, "component: language_model\n");
     if (r->base >= 0)
         put_line(&s, "base_model", r->models[r->base].path);
     if (r->dtype >= 0)
