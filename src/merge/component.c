@@ -1,5 +1,6 @@
 #include "merge/component.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,9 +143,11 @@ static int check_rest(const checkpoint *frame, const words *ours, const checkpoi
     for (int64_t row = from; row < ours->rows && row < tokenizer_size(ours->tokenizer); row++) {
         const char *text = tokenizer_text(ours->tokenizer, (int32_t)row);
         int32_t there = text ? tokenizer_find(theirs->tokenizer, text) : -1;
-        if (there >= 0 && there < theirs->rows)
-            return fail(err, ERROR_FORMAT, "token '%.60s' is %lld in %s and %d in %s: '%s' puts rows together that stand for the same tokens", text, (long long)row, frame->name, there,
-                        other->name, fix);
+        if (there >= 0 && there < theirs->rows) {
+            const char *here = tokenizer_text(ours->tokenizer, (int32_t)from), *with = tokenizer_text(theirs->tokenizer, (int32_t)from);
+            return fail(err, ERROR_FORMAT, "row %lld of the vocabulary is '%.60s' in %s and '%.60s' in %s, which both have '%.60s' in their further rows: '%s' puts rows together that "
+                        "stand for the same tokens", (long long)from, here ? here : "", frame->name, with ? with : "", other->name, text, fix);
+        }
     }
     return 0;
 }
@@ -165,29 +168,47 @@ static int share_rows(const recipe *r, checkpoint *const *models, const words *a
     char *fix = memory_print("tokenizer_source: %s", r->models[frame].path);
     int status = 0;
     *rows = ours->rows;
-    for (size_t i = 0; i < r->n_models; i++) {
-        int64_t shared = 0, least = all[i].rows < *rows ? all[i].rows : *rows;
-        bool told = ours->tokenizer && all[i].tokenizer && (int)i != frame;
+    for (int i = 0; i < (int)r->n_models && status == 0; i++) {
+        int64_t shared = 0, least = all[i].rows < ours->rows ? all[i].rows : ours->rows;
+        bool told = ours->tokenizer && all[i].tokenizer;
         while (told && shared < least && same_token(ours, &all[i], shared))
             shared++;
-        *rows = told ? shared : least;
-        if ((int)i != frame && !told)
-            string_print(notes, "%s has no tokenizer: its first %lld rows count as those of %s's tokens\n", models[all[i].tokenizer ? frame : (int)i]->name, (long long)least,
-                         models[frame]->name);
+        if (i != frame && told)
+            status = check_rest(models[frame], ours, models[i], &all[i], shared, fix, err);
+        else if (i != frame)
+            string_print(notes, "%s has no tokenizer: its first %lld rows count as those of %s's tokens\n", models[all[i].tokenizer ? frame : i]->name, (long long)least, models[frame]->name);
+        least = told ? shared : least;
+        *rows = i != frame && least < *rows ? least : *rows;
     }
-    for (size_t i = 0; i < r->n_models && status == 0; i++) {
-        if ((int)i == frame)
-            continue;
-        if (ours->tokenizer && all[i].tokenizer)
-            status = check_rest(models[frame], ours, models[i], &all[i], *rows, fix, err);
-        if (status == 0)
+    for (int i = 0; i < (int)r->n_models && status == 0; i++)
+        if (i != frame)
             note_rows(models[i], &all[i], *rows, notes);
-    }
     if (status == 0 && *rows == 0)
         status = fail(err, ERROR_FORMAT, "the models' vocabularies have nothing in common; '%s' puts rows together that stand for the same tokens", fix);
     if (status == 0 && *rows < ours->rows)
         string_print(notes, "%s: rows %lld to %lld of its vocabulary, which the others lack, stay as they are\n", models[frame]->name, (long long)*rows, (long long)ours->rows - 1);
     free(fix);
+    return status;
+}
+
+static json_int_t image_token(const json_t *config)
+{
+    const json_t *index = json_object_get(config, "image_token_index"), *id = json_object_get(config, "image_token_id");
+    return json_is_integer(index) ? json_integer_value(index) : json_is_integer(id) ? json_integer_value(id) : -1;
+}
+
+int component_check_tokens(const component *c, checkpoint *const *models, const tokenizer_file *merged, error *err)
+{
+    const checkpoint *frame = c->frame >= 0 ? models[c->frame] : NULL;
+    json_int_t image = frame && merged ? image_token(frame->config) : -1;
+    if (image < 0 || image > INT32_MAX || !frame->folder || !companion_has_tokenizer(frame->folder))
+        return 0;
+    tokenizer *t = tokenizer_of(frame, err);
+    const char *text = t ? tokenizer_text(t, (int32_t)image) : NULL;
+    int status = !t ? -1 : 0;
+    if (text && tokenizer_file_find(merged, text) < 0)
+        status = fail(err, ERROR_FORMAT, "the recipe's tokenizer lacks '%.60s', which stands for a picture in %s: leave the tokenizer out, and %s's is kept", text, frame->name, frame->name);
+    tokenizer_free(t);
     return status;
 }
 

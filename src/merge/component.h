@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "merge/recipe.h"
 #include "tensor/checkpoint.h"
+#include "text/tokenizer_file.h"
 
 typedef struct component {
     int frame;              /* index into the recipe's models; -1: whole models are merged */
@@ -21,5 +22,8 @@ typedef struct component {
 /* models [r->n_models]. The frame is the model that `config_from` names, else the base where that sees, else the first that sees. No such model;
  * several that see in different ways, none of them named; tokens that stand in other rows: one error with what to write. */
 int component_find(const recipe *r, checkpoint *const *models, component *out, string *notes, error *err);
+
+/* Whether the merge's tokenizer, where one is built, has the token that the frame's pictures stand at. */
+int component_check_tokens(const component *c, checkpoint *const *models, const tokenizer_file *merged, error *err);
 
 #endif

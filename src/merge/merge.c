@@ -59,7 +59,9 @@ merger *merge_prepare(const recipe *r, checkpoint *const *models, const merge_op
     string notes = {0};
     int status = component_find(r, models, &m->component, &notes, err);
     m->config_from = m->component.frame >= 0 ? m->component.frame : r->config_from >= 0 ? r->config_from : r->base >= 0 ? r->base : 0;
-    if (status == 0 && (status = tokens_plan(r, models, &m->tokens, err)) == 0)
+    if (status == 0)
+        status = tokens_plan(r, models, &m->tokens, err);
+    if (status == 0 && (status = component_check_tokens(&m->component, models, m->tokens.file, err)) == 0)
         status = tensors_plan(r, models, m->config_from, &m->component, &m->tokens, &m->plan, err);
     if (status == 0) {
         string_add(&m->plan.notes, notes.text ? notes.text : "", notes.length);

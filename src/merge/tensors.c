@@ -105,8 +105,11 @@ static int plan_copy(const planner *p, merge_tensor *t, error *err)
     return 0;
 }
 
-static int fail_vocabulary(const recipe *r, const merge_tensor *t, int64_t want, const char *whose, int64_t have, const char *other, error *err)
+static int fail_vocabulary(const recipe *r, const merge_tensor *t, int64_t want, const char *whose, int64_t have, const char *other, bool seeing, error *err)
 {
+    if (seeing && !r->language_only)
+        return fail(err, ERROR_FORMAT, "'%s' has %lld rows in %s and %lld in %s, and one of them also sees: 'component: language_model' in the recipe merges what both have", t->name,
+                    (long long)want, whose, (long long)have, other);
     if (r->tokenizer.source == TOKENIZER_BASE)
         return fail(err, ERROR_FORMAT, "'%s' has %lld rows in %s and only %lld in %s: rows can be cut to the base's, not made", t->name, (long long)want, whose,
                     (long long)have, other);
@@ -151,7 +154,8 @@ static int plan_same_shape(planner *p, merge_tensor *t, error *err)
             return fail(err, ERROR_FORMAT, "'%s' is %s in %s and %s in %s: these models cannot be merged", t->name, tensor_shape_text(model, a),
                         model_name(p, t, whose), tensor_shape_text(other, b), model_name(p, t, i));
         if (p->recipe->tokenizer.source != TOKENIZER_BASE || other->shape[0] < model->shape[0])
-            return fail_vocabulary(p->recipe, t, model->shape[0], model_name(p, t, whose), other->shape[0], model_name(p, t, i), err);
+            return fail_vocabulary(p->recipe, t, model->shape[0], model_name(p, t, whose), other->shape[0], model_name(p, t, i),
+                                   names_sees(p->models[model_of(p->recipe, t->slice, whose)]) != names_sees(p->models[model_of(p->recipe, t->slice, i)]), err);
         string_print(&p->out->notes, "%s: rows %lld to %lld of '%s' are dropped (tokenizer_source: base)\n", model_name(p, t, i), (long long)model->shape[0],
                      (long long)other->shape[0] - 1, t->name);
     }
@@ -179,7 +183,8 @@ static int find_sources(const planner *p, merge_tensor *t, const place *at, cons
                                    : view_layer_name(p->names[model], r->slices[at->slice].sources[i].first + at->offset, rest);
         const checkpoint_item *item = find_source(p->models[model], name);
         if (!item)
-            fail(err, ERROR_FORMAT, "'%s' is not in %s, but in another of the sources: these models cannot be merged", name, p->models[model]->name);
+            fail(err, ERROR_FORMAT, "'%s' is not in %s, but in another of the sources: %s", name, p->models[model]->name,
+                 names_part_of(name) == NAMES_LANGUAGE ? "these models cannot be merged" : "'component: language_model' in the recipe merges what both have");
         free(name);
         if (!item)
             return -1;
