@@ -59,8 +59,9 @@ static void print_text(const char *text, int width, int most)
 static void cell_text(const json_t *cell, char out[64])
 {
     double score = member_number(cell, "score"), low = member_number(cell, "low"), high = member_number(cell, "high");
+    const char *reason = member_text(cell, "reason");
     if (!isfinite(score))
-        snprintf(out, 64, "-");
+        snprintf(out, 64, "%s", *reason && terminal_columns(reason) < CELL ? reason : "-");
     else if (score < 0 || score > 1 || low < 0 || high > 1.0000001)
         snprintf(out, 64, "%.4g [%.4g, %.4g]", score, low, high);
     else
