@@ -146,7 +146,9 @@ static void print_table(const json_t *table)
     print_text("", width + 2, 0);
     for (int k = 0; k < 2; k++) {
         char title[64];
-        double n = member_number(json_object_get(json_array_get(rows, 0), columns[k]), "n");
+        double n = NAN;
+        for (size_t r = 0; r < json_array_size(rows) && isnan(n); r++)
+            n = member_number(json_object_get(json_array_get(rows, r), columns[k]), "n");
         snprintf(title, sizeof title, isfinite(n) ? "%s (%.0f)" : "%s", titles[k], n);
         print_text(title, k == 0 ? CELL : 0, 0);
     }
