@@ -267,10 +267,14 @@ static int try_start(session *s, step *st, error *err)
         char *notes = m ? merge_notes(m) : NULL;
         say_lines(notes);
         free(notes);
+        checkpoint *outline = m ? merge_outline(m, err) : NULL;
+        st->bytes = outline ? checkpoint_bytes(outline) : 0;
+        status = outline ? 0 : -1;
+        checkpoint_free(outline);
         merge_free(m);
-        status = m ? 0 : -1;
     } else {
         status = try_path(s, st, err);
+        st->bytes = st->winner_of[0] >= 0 ? s->steps[st->winner_of[0]].bytes : checkpoint_bytes(st->models[0]);
     }
     return status;
 }
