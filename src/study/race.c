@@ -40,12 +40,12 @@ typedef struct race {
 
 static bool is_held(const session *s, const step *st)
 {
-    return st->recipe && checkpoint_bytes(s->models[0].checkpoint) * (uint64_t)st->population <= HELD_BYTES;
+    return st->recipe && st->bytes * (uint64_t)st->population <= HELD_BYTES;
 }
 
 uint64_t race_bytes(const session *s, const step *st)
 {
-    return is_held(s, st) ? checkpoint_bytes(s->models[0].checkpoint) * (uint64_t)st->population : 0;
+    return is_held(s, st) ? st->bytes * (uint64_t)st->population : 0;
 }
 
 const char *race_objection(const session *s, const step *st, double merge_seconds, double question_seconds)
