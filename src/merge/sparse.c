@@ -68,7 +68,7 @@ size_t sparse_bytes(enum sparsifier kind, int n_models)
     else if (kind == SPARSE_OUTLIERS)
         each += 2 * sizeof(select_state);
     else if (kind != SPARSE_NONE)
-        each += sizeof(mask_stream);
+        each += sizeof(mersenne);
     return sizeof(sparse) + (size_t)n_models * each;
 }
 
@@ -104,7 +104,7 @@ static int begin_outliers(sparse_model *m, merge_job *j, int i, select_state *me
     return 0;
 }
 
-static int begin_random(sparse_model *m, merge_job *j, int i, mask_stream *memory, error *err)
+static int begin_random(sparse_model *m, merge_job *j, int i, mersenne *memory, error *err)
 {
     if (m->density < 0)
         return fail(err, ERROR_FORMAT, "%s: the density of '%s' for '%s' is %g; a share of elements is in [0, 1]", j->recipe->method, kernel_model(j, i),
@@ -116,7 +116,7 @@ static int begin_random(sparse_model *m, merge_job *j, int i, mask_stream *memor
     return 0;
 }
 
-static int begin_magprune(sparse_model *m, merge_job *j, int i, mask_stream *memory, error *err)
+static int begin_magprune(sparse_model *m, merge_job *j, int i, mersenne *memory, error *err)
 {
     if (kernel_parameter(j, i, "epsilon", &m->epsilon, err) != 0)
         return -1;
@@ -144,8 +144,8 @@ static int begin_model(sparse *p, merge_job *j, int i, enum sparsifier kind, boo
         m->work = j->rounding == ROUND_F16 ? ROUND_F32 : j->rounding;
     int status = kind == SPARSE_MAGNITUDE  ? begin_magnitude(m, j, (select_state *)memory + i)
                  : kind == SPARSE_OUTLIERS ? begin_outliers(m, j, i, (select_state *)memory + (ptrdiff_t)2 * i, err)
-                 : kind == SPARSE_RANDOM   ? begin_random(m, j, i, (mask_stream *)memory + i, err)
-                                           : begin_magprune(m, j, i, (mask_stream *)memory + i, err);
+                 : kind == SPARSE_RANDOM   ? begin_random(m, j, i, (mersenne *)memory + i, err)
+                                           : begin_magprune(m, j, i, (mersenne *)memory + i, err);
     if (rescale && j->recipe->inverse_density && m->density > 0)
         m->scale = 1 / m->density;
     return status;
@@ -175,11 +175,11 @@ int sparse_begin(sparse *p, merge_job *j, enum sparsifier kind, bool rescale, er
 /* Mergekit draws model after model; here all models go through the tensor together, each with a copy of the stream. */
 static void begin_streams(const sparse *p, const merge_job *j)
 {
-    mask_stream at = *j->stream;
+    mersenne at = *j->stream;
     for (int i = 0; i < j->n_models; i++)
         if (is_drawn(&p->model[i])) {
             *p->model[i].stream = at;
-            mask_stream_skip(&at, j->tensor->count);
+            mersenne_skip(&at, j->tensor->count);
         }
 }
 
@@ -232,7 +232,7 @@ static void prune(const merge_job *j, const sparse_model *m, int64_t begin, int 
         limits[order[i]] = by_rank[i];
     if (stream)
         for (int i = 0; i < n; i++)
-            numbers[i] = mask_stream_next(m->stream) & 0xffffff;
+            numbers[i] = mersenne_next(m->stream) & 0xffffff;
     else
         mask_numbers(j->mask_key, m->ordinal, begin, n, numbers);
     compare(n, numbers, limits, bits);
@@ -246,7 +246,7 @@ static void draw(const merge_job *j, const sparse_model *m, const merge_strip *s
     if (m->kept == KEPT_PRUNED)
         prune(j, m, s->begin, s->n, d, memory, bits);
     else if (j->stream)
-        mask_stream_draw(m->stream, m->density, s->n, bits);
+        mask_draw(m->stream, m->density, s->n, bits);
     else
         mask_random(j->mask_key, m->ordinal, m->density, s->begin, s->n, bits);
     mask_put(mask_of(j, m), s->begin, s->n, bits);
