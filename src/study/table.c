@@ -46,7 +46,8 @@ static json_t *cell(const json_t *score, const question_pool *p, const size_t *c
         raw += w * sum / (double)(counts[k] ? counts[k] : 1);
         weight += w;
         base += counts[k];
-        language = language || p->sets[k].task->language;
+        const scorer *by = p->sets[k].task->scorer;
+        language = language || (by && by->language);
     }
     if (p->count > 1) {
         double half = 2 * sqrt(variance) / weight;
