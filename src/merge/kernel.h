@@ -70,7 +70,7 @@ struct merge_job {
     enum rounding rounding;       /* of this run: tensor->work in compat mode, else none */
     uint64_t mask_key;            /* of the native masks of this tensor */
     bool *draws;                  /* [n_models] begin sets it where a mask is random: mergekit draws count numbers for it; owned */
-    const mask_stream *stream;    /* mergekit's, standing at this tensor's first number; NULL: native masks. Borrowed */
+    const mersenne *stream;    /* mergekit's, standing at this tensor's first number; NULL: native masks. Borrowed */
 
     void *state;                  /* the method's, made by begin, one block of memory; freed with the job */
     int64_t rows, columns;        /* the tensor's; begin may cut the same elements another way */
