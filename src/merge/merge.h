@@ -71,6 +71,9 @@ typedef struct merge_output {
  * of the sources is an error. */
 int merge_to_folder(const recipe *r, const merge_output *output, const merge_options *options, error *err);
 
+/* The files and folders that models [n] were read from, and `file` (a recipe, a path; NULL: none): [*count] borrowed, free() the array. */
+const char **merge_inputs(checkpoint *const *models, size_t n, const char *file, size_t *count);
+
 /* Whether a model may be written to OUT that was made of sources [n] (folders): not over one of them, nor over anything unless `replace`. */
 int merge_check_out(const char *const *sources, size_t n, const char *out, bool replace, error *err);
 
