@@ -120,7 +120,9 @@ int engine_logits(engine *e, const int32_t *ids, size_t n, float *out, error *er
     f->pool = e->options.pool;
     job_shape shape;
     request q = {.ids = ids, .n_ids = n};
-    if (job_measure(&q, 0, &e->plan->config, true, &shape, err) != 0 || kv_size(&f->kv, shape.blocks, err) != 0 ||
+    if (job_measure(&q, 0, &e->plan->config, true, &shape, err) != 0)
+        return fail_in(err, "%s", e->plan->name);
+    if (kv_size(&f->kv, shape.blocks, err) != 0 ||
         forward_reserve(f, PREFILL_ROWS, err) != 0)
         return -1;
     forward_positions(f, shape.positions);
