@@ -80,7 +80,7 @@ static int run(const command *self, int argc, char **argv)
     token_list ids = {0};
     answer result = {0};
     const backend *family = options_backend(&common, &err);
-    if (!family || source_open(words[0], pool, &model, &err) != 0)
+    if (!family || source_open(words[0], &(merge_options){.pool = pool, .memory = common.memory}, &model, &err) != 0)
         goto done;
     for (size_t i = 0; i < model.n_models; i++)
         if (checkpoint_check_finite(model.models[i], pool, &err) != 0)
@@ -90,7 +90,7 @@ static int run(const command *self, int argc, char **argv)
         goto done;
     if (tokenizer_encode(t, text, strlen(text), true, &ids, &err) != 0)
         goto done;
-    e = engine_new(p, &(engine_options){.backend = family, .pool = pool, .tokenizer = t, .slots = 1, .kv_bytes = common.memory}, &err);
+    e = engine_new(p, &(engine_options){.backend = family, .pool = pool, .tokenizer = t, .slots = 1, .kv_bytes = source_leaves(&model, common.memory)}, &err);
     if (!e)
         goto done;
     request r = {.ids = ids.id, .n_ids = ids.count, .max_new = (int)max_new, .stop_strings = stops.items, .n_stop_strings = (int)stops.count,

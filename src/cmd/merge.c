@@ -82,9 +82,11 @@ static void say_limits(const layer_path *p, checkpoint *const *sources)
     free(limits);
 }
 
-static int fold_sources(const merge_command *c, checkpoint *const *sources, const layer_path *p, int dtype, error *err)
+static int fold_sources(const merge_command *c, const source *s, int dtype, error *err)
 {
-    int status = fold_folder(sources, p, &(fold_options){.dtype = dtype, .pool = c->pool}, c->backend, NULL, 0, c->out, c->force, err);
+    checkpoint *const *sources = s->models;
+    const layer_path *p = s->path;
+    int status = fold_folder(sources, p, &(fold_options){.dtype = dtype, .pool = c->pool, .memory = source_leaves(s, c->memory)}, c->backend, NULL, 0, c->out, c->force, err);
     if (status == 0)
         say_limits(p, sources);
     double seconds = progress_seconds() - c->began;
@@ -108,11 +110,11 @@ static int merge_path(const merge_command *c, layer_path *p, int dtype, error *e
         path_free(p);
         return -1;
     }
-    status = source_open_path(p, c->pool, &s, err);
+    status = source_open_path(p, &(merge_options){.pool = c->pool, .memory = c->memory}, &s, err);
     for (size_t i = 0; i < s.n_models && status == 0; i++)
         status = check_source(c, s.models[i]->folder, err);
     if (status == 0)
-        status = fold_sources(c, s.models, s.path, c->dtype >= 0 ? c->dtype : dtype, err);
+        status = fold_sources(c, &s, c->dtype >= 0 ? c->dtype : dtype, err);
     source_close(&s);
     return status;
 }

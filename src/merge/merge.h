@@ -23,7 +23,7 @@ typedef struct merge_options {
     threads *pool;             /* borrowed; NULL: this thread */
     int64_t block_rows;        /* 0: chosen; tests set 1, 7, all */
     bool check_finite;         /* NaN or infinity in the sources or in the result is an error */
-    uint64_t memory;           /* most bytes beside the models' files and the output; 0: no limit */
+    uint64_t memory;           /* most bytes beside the models' files; what is merged in memory is among them; 0: no limit */
 } merge_options;
 
 /* Recipe and models [recipe->n_models] are borrowed and to outlive the merger. Mismatched shapes, vocabularies (both counts and the
@@ -37,7 +37,7 @@ checkpoint *merge_outline(const merger *m, error *err);
 /* An output checkpoint with all tensors allocated, config from the base (else the first model) with dtype and vocabulary corrected. */
 checkpoint *merge_allocate(const merger *m, error *err);
 
-/* Fills `out`, which holds nothing of use after a failure. `r` has the prepared recipe's method and models; its parameters, seed and mode may differ. */
+/* Fills `out`, whose memory counts, and which holds nothing of use after a failure. `r` has the prepared recipe's method and models; its parameters, seed and mode may differ. */
 int merge_run(merger *m, const recipe *r, checkpoint *out, error *err);
 
 /* The same into the shards of a folder that was begun with the merger's outline; those that are done already are left alone. */

@@ -82,10 +82,15 @@ static uint64_t job_bytes(const merge_job *j)
     return t->copy ? 0 : bytes;
 }
 
-/* The end of a group that begins at `at`: places order [count] in the plan, NULL: all of it as it stands. */
-static size_t group_end(const merger *m, const size_t *order, size_t count, size_t at, uint64_t *needs)
+static uint64_t held_bytes(const checkpoint *out)
 {
-    uint64_t limit = m->options.memory ? m->options.memory - fixed_bytes(m) : UINT64_MAX;
+    return out ? checkpoint_bytes(out) : 0;
+}
+
+/* The end of a group that begins at `at`: places order [count] in the plan, NULL: all of it as it stands. out: merged into memory, or NULL. */
+static size_t group_end(const merger *m, const checkpoint *out, const size_t *order, size_t count, size_t at, uint64_t *needs)
+{
+    uint64_t limit = m->options.memory ? m->options.memory - fixed_bytes(m) - held_bytes(out) : UINT64_MAX;
     int64_t elements = 0;
     size_t end = at;
     *needs = 0;
@@ -111,12 +116,27 @@ uint64_t merge_memory(const merger *m)
 {
     uint64_t most = 0, needs;
     for (size_t at = 0; at < m->plan.count; most = needs > most ? needs : most)
-        at = group_end(m, NULL, m->plan.count, at, &needs);
+        at = group_end(m, NULL, NULL, m->plan.count, at, &needs);
     return most + fixed_bytes(m);
 }
 
+static int check_memory(const merger *m, const checkpoint *out, error *err)
+{
+    uint64_t work = largest(m) + fixed_bytes(m), held = held_bytes(out), allowed = m->options.memory;
+    char all[32], merged[32], one[32], have[32];
+    if (!allowed || work + held <= allowed)
+        return 0;
+    progress_bytes(all, (double)(work + held));
+    progress_bytes(have, (double)allowed);
+    if (!out)
+        return fail(err, ERROR_MEMORY, "the merge needs %s (%llu bytes) beside the models' files for its largest tensor, and --memory allows %s", all,
+                    (unsigned long long)work, have);
+    return fail(err, ERROR_MEMORY, "merging in memory needs %s (%llu bytes) beside the models' files, %s for what is merged and %s for the largest tensor, and --memory allows %s",
+                all, (unsigned long long)(work + held), progress_bytes(merged, (double)held), progress_bytes(one, (double)work), have);
+}
+
 /* Every parameter of every tensor, and memory, before the first is computed. */
-static int check_run(merger *m, const recipe *r, error *err)
+static int check_run(merger *m, const recipe *r, const checkpoint *out, error *err)
 {
     int status = 0;
     if (!m->needs)
@@ -127,11 +147,7 @@ static int check_run(merger *m, const recipe *r, error *err)
         m->needs[i] = job_bytes(&j);
         walk_end(&j);
     }
-    uint64_t needed = status == 0 ? largest(m) + fixed_bytes(m) : 0;
-    if (status == 0 && m->options.memory && needed > m->options.memory)
-        status = fail(err, ERROR_MEMORY, "the merge needs %llu MiB beside the models' files for its largest tensor, and --memory allows %llu",
-                      (unsigned long long)(needed >> 20) + 1, (unsigned long long)m->options.memory >> 20);
-    return status;
+    return status == 0 ? check_memory(m, out, err) : -1;
 }
 
 static void advise(const struct run *run, size_t begin, size_t end, void (*what)(const tensor *t))
@@ -176,9 +192,9 @@ static int run_all(const struct run *run, error *err)
 {
     uint64_t needs;
     for (size_t at = 0, end; at < run->count; at = end) {
-        end = group_end(run->m, run->order, run->count, at, &needs);
+        end = group_end(run->m, run->out, run->order, run->count, at, &needs);
         if (run->writer)
-            advise(run, end, group_end(run->m, run->order, run->count, end, &needs), tensor_expect);
+            advise(run, end, group_end(run->m, run->out, run->order, run->count, end, &needs), tensor_expect);
         if (run_group(run, at, end, err) != 0)
             return -1;
         if (run->writer)
@@ -204,8 +220,8 @@ static int check_models(const merger *m, error *err)
 int merge_run(merger *m, const recipe *r, checkpoint *out, error *err)
 {
     mask_stream *streams = NULL;
-    if (!m->needs)
-        m->needs = memory_new(m->plan.count, sizeof *m->needs);
+    if (check_run(m, r, out, err) != 0)
+        return -1;
     if (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err)))
         return -1;
     size_t *order = memory_new(m->plan.count, sizeof *order);
@@ -232,7 +248,7 @@ int merge_sample(merger *m, const recipe *r, const size_t *places, size_t n, err
 {
     mask_stream *streams = NULL;
     merge_sink nowhere = {drop};
-    if (check_run(m, r, err) != 0 || (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err))))
+    if (check_run(m, r, NULL, err) != 0 || (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err))))
         return -1;
     int status = run_all(&(struct run){.m = m, .recipe = r, .streams = streams, .order = places, .count = n, .sink = &nowhere}, err);
     free(streams);
@@ -269,7 +285,7 @@ int merge_write(merger *m, const recipe *r, folder_writer *w, error *err)
 {
     mask_stream *streams = NULL;
     folder_sink sink = {.sink = {put}, .m = m, .writer = w};
-    int status = check_run(m, r, err);
+    int status = check_run(m, r, NULL, err);
     if (status == 0 && r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err)))
         status = -1;
     uint64_t done = 0;
