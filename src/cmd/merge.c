@@ -97,8 +97,8 @@ static int fold_sources(const merge_command *c, const source *s, int dtype, erro
     return status;
 }
 
-/* Takes p over. */
-static int merge_path(const merge_command *c, layer_path *p, int dtype, error *err)
+/* Takes p over. own: written as a path, not as mergekit's recipe, whose dtype is what is written. */
+static int merge_path(const merge_command *c, layer_path *p, bool own, int dtype, error *err)
 {
     source s = {0};
     int status = 0;
@@ -113,6 +113,8 @@ static int merge_path(const merge_command *c, layer_path *p, int dtype, error *e
     status = source_open_path(p, &(merge_options){.pool = c->pool, .memory = c->memory}, &s, err);
     for (size_t i = 0; i < s.n_models && status == 0; i++)
         status = check_source(c, s.models[i]->folder, err);
+    if (status == 0 && !own)
+        status = passthrough_check(s.path, s.models, -1, err);
     if (status == 0)
         status = fold_sources(c, &s, c->dtype >= 0 ? c->dtype : dtype, err);
     source_close(&s);
@@ -130,7 +132,7 @@ static int merge_file(const merge_command *c, error *err)
     /* mergekit's passthrough is a recipe like the others, unless it stacks what is no folder: a recipe's merge, a study's trial. */
     if (path_is_yaml(root) || passthrough_of_made(root)) {
         layer_path *p = passthrough_or_path_read(root, c->file, &dtype, err);
-        status = p ? merge_path(c, p, dtype, err) : -1;
+        status = p ? merge_path(c, p, path_is_yaml(root), dtype, err) : -1;
     } else {
         status = merge_recipe(c, root, err);
     }

@@ -142,18 +142,26 @@ static int open_recipe(recipe *r, const merge_options *options, source *out, err
     return status;
 }
 
+/* A path, or a passthrough recipe that says one: 1 where it has to be merged. */
+static int try_path(const yaml_value *root, const char *file, int depth, const merge_options *options, source *out, error *err)
+{
+    int dtype;
+    layer_path *p = passthrough_or_path_read(root, file, &dtype, err);
+    bool mergeable = passthrough_is_yaml(root) && !passthrough_of_made(root);
+    if (p && open_path(p, depth, options, out, err) != 0)
+        return -1;
+    if (p && (!passthrough_is_yaml(root) || passthrough_check(p, out->models, dtype, err) == 0))
+        return 0;
+    source_close(out);
+    return mergeable && err->code == ERROR_UNSUPPORTED ? 1 : -1;
+}
+
+/* What a path cannot say, such as a scale of other tensors, is merged. */
 static int open_yaml(const char *file, int depth, const merge_options *options, source *out, error *err)
 {
     yaml_value *root = yaml_read(file, err);
-    layer_path *p = NULL;
-    int status = -1;
-    if (root && passthrough_or_path(root))
-        p = passthrough_or_path_read(root, file, NULL, err);
-    /* What a path cannot say, such as a scale of other tensors, is merged. */
-    bool merged = root && !p && (!passthrough_or_path(root) || (passthrough_is_yaml(root) && err->code == ERROR_UNSUPPORTED));
-    if (p)
-        status = open_path(p, depth, options, out, err);
-    else if (merged)
+    int status = !root ? -1 : passthrough_or_path(root) ? try_path(root, file, depth, options, out, err) : 1;
+    if (status == 1)
         status = open_recipe(recipe_from_yaml(root, file, err), options, out, err);
     yaml_free(root);
     return status;
