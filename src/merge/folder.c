@@ -1,4 +1,4 @@
-/* From a recipe alone: its models opened and merged in memory, or written to disk with recipe and model card. */
+/* From a recipe alone: its models opened and merged in memory, or written to disk, as a folder with recipe and model card or as a GGUF file. */
 #include <stdlib.h>
 
 #include "base/file.h"
@@ -176,6 +176,34 @@ int merge_to_folder(const recipe *r, const merge_output *output, const merge_opt
     checkpoint **models = merge_open_models(r, err);
     merger *m = prepare(r, models, options, err);
     int status = m ? write_merge(m, r, models, output, err) : -1;
+    merge_free(m);
+    merge_close_models(r, models);
+    return status;
+}
+
+static int write_gguf(merger *m, const recipe *r, checkpoint *const *models, const char *out, const gguf_options *gguf, error *err)
+{
+    size_t n_inputs;
+    const char **inputs = merge_inputs(models, r->n_models, r->file, &n_inputs);
+    checkpoint *outline = merge_outline(m, err);
+    gguf_options own = *gguf;
+    own.inputs = inputs;
+    own.n_inputs = n_inputs;
+    gguf_writer *w = outline ? gguf_begin(outline, out, &own, err) : NULL;
+    int status = w && merge_write_gguf(m, r, w, err) == 0 ? gguf_finish(w, err) : -1;
+    gguf_writer_free(w);
+    checkpoint_free(outline);
+    free(inputs);
+    return status;
+}
+
+int merge_to_gguf(const recipe *r, const char *out, const gguf_options *gguf, const merge_options *options, error *err)
+{
+    if (check_recipe_out(r, out, gguf->replace, err) != 0)
+        return -1;
+    checkpoint **models = merge_open_models(r, err);
+    merger *m = prepare(r, models, options, err);
+    int status = m ? write_gguf(m, r, models, out, gguf, err) : -1;
     merge_free(m);
     merge_close_models(r, models);
     return status;

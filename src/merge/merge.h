@@ -15,6 +15,7 @@
 #include "merge/recipe.h"
 #include "tensor/checkpoint.h"
 #include "tensor/folder_writer.h"
+#include "tensor/gguf_writer.h"
 
 typedef struct merger merger;
 
@@ -43,6 +44,9 @@ int merge_run(merger *m, const recipe *r, checkpoint *out, error *err);
 /* The same into the shards of a folder that was begun with the merger's outline; those that are done already are left alone. */
 int merge_write(merger *m, const recipe *r, folder_writer *w, error *err);
 
+/* The same into a GGUF file. */
+int merge_write_gguf(merger *m, const recipe *r, gguf_writer *w, error *err);
+
 /* Merges some of the plan's tensors (places [n]) and keeps nothing: to see how long it takes. */
 int merge_sample(merger *m, const recipe *r, const size_t *places, size_t n, error *err);
 
@@ -70,6 +74,9 @@ typedef struct merge_output {
 /* The same into a model folder, block by block as it is computed, with recipe.yml and a model card beside the tensors. An output that is one
  * of the sources is an error. */
 int merge_to_folder(const recipe *r, const merge_output *output, const merge_options *options, error *err);
+
+/* The same into one GGUF file; its inputs are the merge's. */
+int merge_to_gguf(const recipe *r, const char *out, const gguf_options *gguf, const merge_options *options, error *err);
 
 /* The files and folders that models [n] were read from, and `file` (a recipe, a path; NULL: none): [*count] borrowed, free() the array. */
 const char **merge_inputs(checkpoint *const *models, size_t n, const char *file, size_t *count);

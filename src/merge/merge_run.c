@@ -25,8 +25,8 @@ struct run {
     size_t count;
     checkpoint *out;              /* memory to fill; NULL: */
     merge_sink *sink;             /* blocks go through it to */
-    folder_writer *writer;
-    uint64_t *done, total;        /* bytes of the output, for the bar; done may be NULL: no bar */
+    folder_writer *writer;        /* what a sink puts them into; NULL: something else */
+    uint64_t *done, total;        /* bytes of the output, for the bar; done NULL: no bar, as nothing is written */
 };
 
 static int by_drawing_order(const void *a, const void *b)
@@ -193,17 +193,17 @@ static int run_all(const struct run *run, error *err)
     uint64_t needs;
     for (size_t at = 0, end; at < run->count; at = end) {
         end = group_end(run->m, run->out, run->order, run->count, at, &needs);
-        if (run->writer)
+        if (run->done)
             advise(run, end, group_end(run->m, run->out, run->order, run->count, end, &needs), tensor_expect);
         if (run_group(run, at, end, err) != 0)
             return -1;
         if (run->writer)
             folder_start_writing(run->writer);
-        if (run->writer)
+        if (run->done)
             advise(run, at, end, tensor_release);
         if (run->done)
             show_progress(run, at, end);
-        if (run->writer && progress_interrupted())
+        if (run->done && progress_interrupted())
             return fail(err, ERROR_INTERRUPTED, "interrupted");
     }
     return 0;
@@ -298,4 +298,39 @@ int merge_write(merger *m, const recipe *r, folder_writer *w, error *err)
     progress_clear();
     free(streams);
     return status;
+}
+
+/* ---- into a GGUF file */
+
+typedef struct gguf_sink {
+    merge_sink sink;
+    const merger *m;
+    gguf_writer *writer;
+} gguf_sink;
+
+static void put_gguf(merge_sink *self, const merge_tensor *t, int64_t first, int64_t n, const void *bytes)
+{
+    gguf_sink *s = (gguf_sink *)self;
+    gguf_put(s->writer, (size_t)(t - s->m->plan.items), first, bytes, n);
+}
+
+int merge_write_gguf(merger *m, const recipe *r, gguf_writer *w, error *err)
+{
+    mask_stream *streams = NULL;
+    gguf_sink sink = {.sink = {put_gguf}, .m = m, .writer = w};
+    if (check_run(m, r, NULL, err) != 0 || (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err))))
+        return -1;
+    uint64_t done = 0;
+    size_t *order = memory_new(m->plan.count, sizeof *order);
+    struct run run = {.m = m, .recipe = r, .streams = streams, .order = order, .sink = &sink.sink, .done = &done};
+    for (size_t i = 0; i < m->plan.count; i++)
+        if (gguf_holds(w, i)) {
+            order[run.count++] = i;
+            run.total += tensor_bytes(&m->plan.items[i].shape);
+        }
+    int status = run_all(&run, err) == 0 ? check_models(m, err) : -1;
+    progress_clear();
+    free(order);
+    free(streams);
+    return status == 0 ? gguf_check(w, err) : -1;
 }
