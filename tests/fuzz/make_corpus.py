@@ -1,4 +1,4 @@
-"""Makes corpus/bin, corpus/adapter and corpus/image: python make_corpus.py corpus    (torch, safetensors)"""
+"""Makes corpus/bin, corpus/adapter, corpus/image and corpus/sentencepiece: python make_corpus.py corpus    (torch, safetensors, sentencepiece)"""
 import io, json, os, pathlib, sys, zipfile
 import torch
 from safetensors.torch import save
@@ -60,3 +60,18 @@ for p in small:
 for p in sorted(pictures.glob("processors/*/preprocessor_config.json")):
     config = p.read_text().replace("56", "28").replace("112", "56").replace("168", "84")
     pathlib.Path(f"{OUT}/image/{p.parent.name}").write_bytes(json.dumps(json.loads(config)).encode() + b"\0" + small[0].read_bytes())
+
+# SentencePiece models of every kind, small, with a text behind: 4 bytes of the model's length, the model, the text
+import sentencepiece
+words = pathlib.Path(OUT) / "words.txt"
+words.write_text("\n".join("the cat sat on the mat " * 3 + "hello world %d" % i + " 日本語 の テスト" for i in range(50)))
+kinds = {"bpe": {}, "bpe-no-bytes": {"byte_fallback": False}, "unigram": {"model_type": "unigram"}, "char": {"model_type": "char"}, "word": {"model_type": "word"},
+         "no-prefix": {"add_dummy_prefix": False}, "trims": {"remove_extra_whitespaces": True}, "defined": {"user_defined_symbols": ["[INST]", "cat"], "control_symbols": ["<c>"]},
+         "surface": {"unk_surface": "?", "byte_fallback": False}, "suffix": {"treat_whitespace_as_suffix": True}}
+for name, more in kinds.items():
+    options = {"model_type": "bpe", "byte_fallback": True, "normalization_rule_name": "identity", "remove_extra_whitespaces": False, "hard_vocab_limit": False, "vocab_size": 320} | more
+    buffer = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(input=str(words), model_writer=buffer, minloglevel=5, **options)
+    model = buffer.getvalue()
+    pathlib.Path(f"{OUT}/sentencepiece/{name}").write_bytes(len(model).to_bytes(4, "little") + model + "the  cat <s>[INST] 日本 \U0001F600".encode())
+words.unlink()
