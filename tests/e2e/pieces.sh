@@ -14,7 +14,7 @@ answer=$("$MERGANSER" generate "$work/a" -p "Hello" --max-new 5 2> "$work/stderr
 [ -n "$answer" ] || die "nothing was generated"
 
 printf 'models:\n- {model: %s, parameters: {weight: 0.5}}\n- {model: %s, parameters: {weight: 0.5}}\nmerge_method: linear\n' "$work/a" "$work/b" > "$work/recipe.yml"
-"$MERGANSER" merge "$work/recipe.yml" "$work/merged" 2> "$work/stderr" || die "merge: $(cat "$work/stderr")"
+"$MERGANSER" merge "$work/recipe.yml" "$work/merged" > /dev/null 2> "$work/stderr" || die "merge: $(cat "$work/stderr")"
 cmp "$work/merged/tokenizer.model" "$pieces/legacy/tokenizer.model"
 cmp "$work/merged/tokenizer_config.json" "$pieces/legacy/tokenizer_config.json"
 "$MERGANSER" inspect "$work/merged" | grep -q "tokenizer: SentencePiece" || die "a merge should take tokenizer.model along"
