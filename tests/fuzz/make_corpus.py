@@ -54,7 +54,7 @@ adapter("missing", plain, {"x.lora_A.weight": ones(2, 4), "x.lora_B.weight": one
 
 # pictures, alone and behind a processor: preprocessor_config.json, a NUL, the picture
 pictures = pathlib.Path(__file__).parent.parent / "goldens/golden/pictures"
-small = [p for p in sorted(pictures.iterdir()) if p.suffix in (".png", ".jpg") and p.stat().st_size < 1200]
+small = [p for p in sorted(pictures.iterdir()) if p.suffix in (".png", ".jpg", ".webp") and p.stat().st_size < 1200]
 for p in small:
     pathlib.Path(f"{OUT}/image/{p.name}").write_bytes(p.read_bytes())
 for p in sorted(pictures.glob("processors/*/preprocessor_config.json")):
