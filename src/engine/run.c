@@ -39,7 +39,7 @@ static int64_t common_prefix(const run *r)
         int64_t k = 0, most = r->shapes[i].n_prompt - 1;
         if (most > common)
             most = common;
-        while (k < most && job_token(&q->requests[i], &r->shapes[i], k) == job_token(&q->requests[0], &r->shapes[0], k))
+        while (k < most && job_same(&q->requests[i], &r->shapes[i], &q->requests[0], &r->shapes[0], k))
             k++;
         common = k;
     }
@@ -55,7 +55,7 @@ static int measure(run *r, error *err)
     for (size_t i = 0; i < q->n; i++) {
         job_shape *s = &r->shapes[i];
         if (job_measure(&q->requests[i], i, &e->plan->config, e->options.tokenizer != NULL, s, err) != 0)
-            return -1;
+            return fail_in(err, "%s", e->plan->name);
         r->positions = s->positions > r->positions ? s->positions : r->positions;
         r->width = s->width > r->width ? s->width : r->width;
         if (s->blocks > r->blocks) {

@@ -53,7 +53,7 @@ typedef struct recipe_slice {
     recipe_source *sources;         /* [n_sources] in YAML order; owned */
     size_t n_sources;
     int base;                       /* index into the recipe's models: the slice's own base_model, else the recipe's; -1: none among the sources */
-    bool own_base;                  /* the slice names it */
+    int own_base;                   /* the one that the slice names, a source or not; -1: none */
     recipe_parameters parameters;
 } recipe_slice;
 
@@ -82,6 +82,7 @@ typedef struct recipe {
     enum merge_mask mask;           /* merganser: {mask: philox | mt19937}; philox unless the mode is compat */
     uint64_t seed;                  /* merganser: {seed} ; of the masks */
     bool inverse_density;           /* merganser: {rescale: inverse_density}: what a true `rescale` means; else mergekit's l1 */
+    bool language_only;             /* component: language_model: see merge/component.h */
     int config_from;                /* merganser: {config_from: MODEL}: whose config.json wins, an index; -1: the base's */
     char *layers;                   /* merganser: {layers: "model.layers.%d"}: the name up to the layer's number; NULL: found from the names; owned */
     char *file;                     /* where it came from, for paths and messages; owned, may be NULL */

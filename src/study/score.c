@@ -51,16 +51,19 @@ int session_open_evaluator(session *s, error *err)
     if (s->evaluator)
         return 0;
     char *scratch = file_join(s->options->fork ? s->options->fork : s->out, "scratch");
+    char *features = file_join(s->options->fork ? s->options->fork : s->out, "features");
     evaluator_options options = {.backend = s->backend,
                                  .pool = s->pool,
                                  .kv_bytes = s->kv_bytes,
                                  .check_finite = true,
                                  .scratch = scratch,
+                                 .features = s->options->dry_run ? NULL : features,
                                  .progress = on_progress,
                                  .progress_context = s,
                                  .seed = s->seed};
     s->scratch = scratch;
     s->evaluator = evaluator_new(&options, err);
+    free(features);
     return s->evaluator ? 0 : -1;
 }
 
@@ -123,7 +126,7 @@ static int open_merger(session *s, const step *st, const recipe *r, error *err)
     if (s->merger && s->merger_step == st && r == st->recipe)
         return s->candidate ? 0 : fit_candidate(s, s->merger, err);
     score_drop_merger(s);
-    s->merger = merge_prepare(r, st->models, &(merge_options){.pool = s->pool}, err);
+    s->merger = merge_prepare(r, st->models, &(merge_options){.pool = s->pool, .memory = s->merge_memory}, err);
     if (!s->merger || fit_candidate(s, s->merger, err) != 0)
         return -1;
     s->merger_step = r == st->recipe ? st : NULL;
