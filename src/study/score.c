@@ -57,7 +57,7 @@ int session_open_evaluator(session *s, error *err)
                                  .kv_bytes = s->kv_bytes,
                                  .check_finite = true,
                                  .scratch = scratch,
-                                 .features = features,
+                                 .features = s->options->dry_run ? NULL : features,
                                  .progress = on_progress,
                                  .progress_context = s,
                                  .seed = s->seed};
