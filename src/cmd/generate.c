@@ -106,7 +106,7 @@ static int run(const command *self, int argc, char **argv)
     feature_store *features = feature_store_new(NULL);
     answer result = {0};
     const backend *family = options_backend(&common, &err);
-    if (!family || source_open(words[0], pool, &model, &err) != 0)
+    if (!family || source_open(words[0], &(merge_options){.pool = pool, .memory = common.memory}, &model, &err) != 0)
         goto done;
     for (size_t i = 0; i < model.n_models; i++)
         if (checkpoint_check_finite(model.models[i], pool, &err) != 0)
@@ -117,7 +117,8 @@ static int run(const command *self, int argc, char **argv)
     if ((pictures.count > 0 && feature_store_take(features, model.models[0], family, pool, &err) != 0) ||
         make_prompt(t, features, text, &pictures, one_view, p->config.vocab, &asked, &err) != 0)
         goto done;
-    e = engine_new(p, &(engine_options){.backend = family, .pool = pool, .tokenizer = t, .slots = beams > 1 ? bounded(beams) : 1, .kv_bytes = common.memory}, &err);
+    e = engine_new(p, &(engine_options){.backend = family, .pool = pool, .tokenizer = t, .slots = beams > 1 ? bounded(beams) : 1,
+                                        .kv_bytes = source_leaves(&model, common.memory)}, &err);
     if (!e)
         goto done;
     request r = {.ids = asked.ids.id, .n_ids = asked.ids.count, .pictures = asked.pictures, .n_pictures = asked.n,
