@@ -246,6 +246,11 @@ static int converse(speaker *s, const char *system, const char *prompt, error *e
 
 /* ---- the verb */
 
+static int bounded(int64_t n)
+{
+    return (int)(n > INT32_MAX ? INT32_MAX : n < INT32_MIN ? INT32_MIN : n);
+}
+
 static int run(const command *self, int argc, char **argv)
 {
     common_options common = {0};
@@ -273,8 +278,6 @@ static int run(const command *self, int argc, char **argv)
     int stop = options_parse(self, options, sizeof options / sizeof *options, argc, argv, words, 1, 1, &common);
     if (stop)
         return stop - 1;
-    max_new = max_new > INT32_MAX ? INT32_MAX : max_new;
-    beams = beams > INT32_MAX ? INT32_MAX : beams;
 
     error err = {0};
     int status = -1;
@@ -282,7 +285,7 @@ static int run(const command *self, int argc, char **argv)
     char *text = prompt || chatting ? memory_text(prompt) : read_stdin();
     speaker s = {.name = words[0], .family = options_backend(&common, &err), .json = common.json, .features = feature_store_new(NULL), .pictures = &pictures,
                  .views = one_view ? FEATURES_ONE_VIEW : FEATURES_AS_CONFIGURED};
-    s.settings = (request){.max_new = (int)max_new, .min_new = (int)min_new, .beams = (int)beams, .stop_strings = stops.items, .n_stop_strings = (int)stops.count, .temperature = (float)temperature,
+    s.settings = (request){.max_new = bounded(max_new), .min_new = bounded(min_new), .beams = bounded(beams), .stop_strings = stops.items, .n_stop_strings = (int)stops.count, .temperature = (float)temperature,
                            .top_p = (float)top_p, .seed = (uint64_t)seed, .repetition_penalty = (float)penalty};
     if (system && !chatting)
         fail(&err, ERROR_USAGE, "--system goes with --chat");
