@@ -151,6 +151,12 @@ static int add_question(const task *t, const question *q, string *out, error *er
     string_add(out, "", 1);
     free(gold_text);
     free(prompt);
+    char *system = t->message.system ? template_fill(t->message.system, q->fields, name, err) : NULL;
+    if (t->message.system && !system)
+        return -1;
+    if (system)
+        string_add(out, system, strlen(system) + 1);
+    free(system);
     return t->image_field ? add_picture(t, q, out, err) : 0;
 }
 
@@ -173,6 +179,8 @@ int question_set_digest(const question_set *s, char hex[65], error *err)
         json_object_set_new(settings, "min_new_tokens", json_integer(t->min_new));
     if (settings && t->no_special)
         json_object_set_new(settings, "special_tokens", json_false());
+    if (settings && t->message.chat)
+        json_object_set_new(settings, "chat", json_true());
     if (settings && t->image_field)
         json_object_set_new(settings, "tiles", json_boolean(!t->one_view));
     char *head = settings ? json_dumps(settings, JSON_SORT_KEYS | JSON_COMPACT) : NULL;

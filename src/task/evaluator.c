@@ -3,7 +3,7 @@
  * Invariants
  * 1. The tokenizer belongs to `folder`; plan and engine to the models of which `models` is the fingerprint and the path of `path`.
  *    Anything else makes them anew.
- * 2. The prompt store belongs to the tokenizer whose digest is `digest`.
+ * 2. The prompt store belongs to the tokenizer whose digest is `digest`, and to the chat template `template` where a task has asked for one.
  * 3. A bad candidate is OUTCOME_INVALID with a reason; -1 leaves *out empty. */
 #include "task/evaluator.h"
 
@@ -31,6 +31,9 @@ struct builtin {
     char *folder;                  /* where it came from; owned */
     bool built;                    /* the tokenizer is one that a merge built, which the folder does not have */
     char digest[65];
+    chat *chat;                    /* of the tokenizer's model; NULL while no task asked for it */
+    char *template;                /* the text of the last one; owned */
+    int32_t end;                   /* the tokenizer's end of text, which ends a chat's answer beside the model's own */
     prompts *prompts;
     language_model *lid;           /* opened by us; NULL while nobody needed it */
     feature_store *features;
@@ -114,7 +117,9 @@ static void drop_plan(struct builtin *b)
 static void drop_models(struct builtin *b)
 {
     drop_plan(b);
+    chat_free(b->chat);
     tokenizer_free(b->tokenizer);
+    b->chat = NULL;
     json_decref(b->config);
     free(b->folder);
     b->tokenizer = NULL;
@@ -173,6 +178,21 @@ static int take_candidate(struct builtin *b, const lineup *l, error *err)
     return 0;
 }
 
+static int want_chat(struct builtin *b, const task *t, const checkpoint *first, error *err)
+{
+    if (!t->message.chat || b->chat)
+        return 0;
+    b->chat = chat_of(first, b->tokenizer, true, err);
+    if (!b->chat)
+        return fail_in(err, "task '%s'", t->name);
+    b->end = tokenizer_eos(b->tokenizer);
+    if (!b->template || strcmp(b->template, chat_template_text(b->chat)) != 0)
+        prompts_clear(b->prompts);
+    free(b->template);
+    b->template = memory_text(chat_template_text(b->chat));
+    return 0;
+}
+
 static const language_model *lid_of(struct builtin *b)
 {
     return b->options.lid ? b->options.lid : b->lid;
@@ -196,7 +216,7 @@ static request make_request(const struct builtin *b, const task *t, const questi
 {
     return (request){.ids = ids->id, .n_ids = ids->count, .max_new = t->max_new, .min_new = t->min_new, .beams = b->options.beams ? b->options.beams : t->beams, .truncate_left = t->truncate_left,
                      .stop_strings = (const char *const *)t->stops, .n_stop_strings = t->n_stops, .temperature = t->temperature,
-                     .top_p = t->top_p, .repetition_penalty = t->repetition_penalty, .seed = b->options.seed,
+                     .top_p = t->top_p, .repetition_penalty = t->repetition_penalty, .seed = b->options.seed, .stops = &b->end, .n_stops = t->message.chat && b->end >= 0,
                      .question = (uint32_t)q->line};
 }
 
@@ -273,9 +293,9 @@ static int run_engine(struct builtin *b, const lineup *c, const question_set *se
     for (size_t s = 0; s < n_sets && status == 0; s++) {
         const task *t = sets[s].task;
         if (!t->command)
-            status = want_language(b, t, err);
+            status = want_language(b, t, err) == 0 ? want_chat(b, t, c->models[0], err) : -1;
         for (size_t i = 0; !t->command && i < sets[s].count && status == 0; i++) {
-            const token_list *ids = prompts_get(b->prompts, t, sets[s].questions[i], b->tokenizer, err);
+            const token_list *ids = prompts_get(b->prompts, t, sets[s].questions[i], b->tokenizer, b->chat, err);
             if (!ids) {
                 status = -1;
             } else if (t->image_field) {
@@ -485,6 +505,7 @@ static void free_builtin(evaluator *self)
 {
     struct builtin *b = self->context;
     drop_models(b);
+    free(b->template);
     prompts_free(b->prompts);
     language_free(b->lid);
     feature_store_free(b->features);

@@ -60,7 +60,7 @@ static void grow(prompts *p)
     p->size = size;
 }
 
-const token_list *prompts_get(prompts *p, const task *t, const question *q, const tokenizer *tok, error *err)
+const token_list *prompts_get(prompts *p, const task *t, const question *q, const tokenizer *tok, const chat *c, error *err)
 {
     if (2 * (p->count + 1) > p->size)
         grow(p);
@@ -68,7 +68,7 @@ const token_list *prompts_get(prompts *p, const task *t, const question *q, cons
     if (e->tokens)
         return e->tokens;
     token_list *tokens = memory_new(1, sizeof *tokens);
-    if (task_prompt(t, q, tok, tokens, err) != 0) {
+    if (task_prompt(t, q, tok, c, tokens, err) != 0) {
         token_list_free(tokens);
         free(tokens);
         return NULL;

@@ -135,14 +135,14 @@ static int read_parts(task *t, const yaml_value *root, error *err)
     t->image_field = memory_text(field);
     t->one_view = !tiles;
     t->no_special = !special;
-    return 0;
+    return message_read(&t->message, root, err);
 }
 
 static int read_command(task *t, const yaml_value *root, const yaml_value *v, error *err)
 {
     static const char *const keys[] = {"run", "seconds", NULL};
     static const char *const engine_keys[] = {"prompt", "answer", "max_new_tokens", "stop", "truncate", "temperature", "top_p",
-                                              "repetition_penalty", "metric", "beams", "min_new_tokens", "image", "tiles", "special_tokens", NULL};
+                                              "repetition_penalty", "metric", "beams", "min_new_tokens", "image", "tiles", "special_tokens", "chat", "system", NULL};
     const char *run = NULL;
     if (v->kind != YAML_MAP)
         return yaml_fail(err, v, "command should be {run: \"... {model}\", seconds: 600}");
@@ -163,7 +163,7 @@ static int read_command(task *t, const yaml_value *root, const yaml_value *v, er
 static int read_keys(task *t, const yaml_value *root, uint64_t seed, error *err)
 {
     static const char *const keys[] = {"name", "data", "splits", "id", "prompt", "answer", "max_new_tokens", "stop", "truncate",
-                                       "temperature", "top_p", "repetition_penalty", "metric", "command", "beams", "min_new_tokens", "image", "tiles", "special_tokens", NULL};
+                                       "temperature", "top_p", "repetition_penalty", "metric", "command", "beams", "min_new_tokens", "image", "tiles", "special_tokens", "chat", "system", NULL};
     const char *name = NULL, *answer = "answer";
     const yaml_value *command = yaml_get(root, "command");
     if (root->kind != YAML_MAP)
@@ -225,6 +225,7 @@ void task_free(task *t)
     for (int i = 0; i < t->n_stops; i++)
         free(t->stops[i]);
     template_free(t->prompt);
+    message_clear(&t->message);
     free(t->splits);
     free(t->datasets);
     free(t->stops);
@@ -280,14 +281,18 @@ char *task_picture(const task *t, const question *q)
     return path;
 }
 
-int task_prompt(const task *t, const question *q, const tokenizer *tok, token_list *out, error *err)
+int task_prompt(const task *t, const question *q, const tokenizer *tok, const chat *c, token_list *out, error *err)
 {
     char name[512];
     snprintf(name, sizeof name, "%.450s line %zu", q->file, q->line);
     char *text = template_fill(t->prompt, q->fields, name, err);
-    if (!text)
+    size_t n = text ? strlen(text) : 0;
+    if (!text || (t->message.chat && message_render(&t->message, q, c, t->image_field != NULL, &text, &n, err) != 0)) {
+        free(text);
         return -1;
-    int status = t->image_field ? picture_encode(tok, text, !t->no_special, 1, out, err) : tokenizer_encode(tok, text, strlen(text), !t->no_special, out, err);
+    }
+    const bool special = !t->no_special && !t->message.chat;   /* a chat template writes them itself */
+    int status = t->image_field ? picture_encode(tok, text, special, 1, out, err) : tokenizer_encode(tok, text, n, special, out, err);
     free(text);
     return status == 0 || !t->image_field ? status : fail_in(err, "%s", name);
 }

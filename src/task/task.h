@@ -9,6 +9,7 @@
  *     stop: ["指示:"]
  *     truncate: left                   # else a prompt that does not fit is an error
  *     temperature: 0                   # and top_p, repetition_penalty; 0 is greedy
+ *     chat: true                       # the prompt is the user's message; system: "..." before it (message.h)
  *     beams: 5                         # beam search; and min_new_tokens
  *     special_tokens: true             # what the tokenizer adds, BOS
  *     image: image                     # the field with a picture's file; <image> in the prompt is where it stands
@@ -30,6 +31,7 @@
 #include "base/error.h"
 #include "base/yaml.h"
 #include "task/dataset.h"
+#include "task/message.h"
 #include "task/scorer.h"
 #include "text/template.h"
 #include "text/tokenizer.h"
@@ -44,6 +46,7 @@ typedef struct task {
     char *name, *file;             /* file: the YAML, for relative paths and messages; owned */
     char *text;                    /* the YAML as read, kept in the study; owned */
     prompt_template *prompt;
+    message message;
     char *answer_field;
     char **stops; int n_stops;     /* stop strings */
     int max_new;
@@ -79,8 +82,9 @@ const char *task_question_text(const task *t, const question *q);
 /* A question's picture; free() it. Questions of a task with image_field all have one. */
 char *task_picture(const task *t, const question *q);
 
-/* The prompt's tokens for one question, PICTURE_PLACE (picture.h) where its picture goes; appended to *out. */
-int task_prompt(const task *t, const question *q, const tokenizer *tok, token_list *out, error *err);
+/* The prompt's tokens for one question, PICTURE_PLACE (picture.h) where its picture goes; appended to *out. c: the model's chat template, of a
+ * task with chat: true; else it may be NULL. */
+int task_prompt(const task *t, const question *q, const tokenizer *tok, const chat *c, token_list *out, error *err);
 
 /* Against the question's gold answer. `lid` may be NULL for tasks without a language. */
 int task_judge(const task *t, const question *q, const char *answer, const language_model *lid, judgement *out, error *err);

@@ -191,7 +191,7 @@ static void test_prompt_tokens(void **state)
         fail_msg("%s", err.text);
     task *t = scene_good_task("data: q.jsonl\nprompt: \"{{{question}}}\\n\"\nmax_new_tokens: 8\nmetric: number\n", 1);
     token_list ids = {0};
-    assert_int_equal(task_prompt(t, &t->datasets[0]->items[3], tok, &ids, &err), 0);
+    assert_int_equal(task_prompt(t, &t->datasets[0]->items[3], tok, NULL, &ids, &err), 0);
     assert_int_equal(ids.id[0], tokenizer_bos(tok));
     char *back = tokenizer_decode(tok, ids.id, ids.count, true, NULL);
     assert_string_equal(back, "{q what is 3?}\n");
