@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "task/picture.h"
 
-int message_read(message *m, const yaml_value *root, error *err)
+int message_read(user_message *m, const yaml_value *root, error *err)
 {
     const yaml_value *v = yaml_get(root, "system");
     const char *text = NULL;
@@ -23,13 +23,13 @@ int message_read(message *m, const yaml_value *root, error *err)
     return m->system ? 0 : -1;
 }
 
-void message_clear(message *m)
+void message_clear(user_message *m)
 {
     template_free(m->system);
-    *m = (message){0};
+    *m = (user_message){0};
 }
 
-static int say_system(const message *m, const question *q, json_t *messages, const char *name, error *err)
+static int say_system(const user_message *m, const question *q, json_t *messages, const char *name, error *err)
 {
     if (!m->system)
         return 0;
@@ -40,7 +40,7 @@ static int say_system(const message *m, const question *q, json_t *messages, con
     return text ? 0 : -1;
 }
 
-int message_render(const message *m, const question *q, const chat *c, int pictures, char **text, size_t *n, error *err)
+int message_render(const user_message *m, const question *q, const chat *c, int pictures, char **text, size_t *n, error *err)
 {
     char name[512];
     json_t *messages = json_array();

@@ -7,16 +7,16 @@
 #include "text/chat.h"
 #include "text/template.h"
 
-typedef struct message {
+typedef struct user_message {
     bool chat;
     prompt_template *system;   /* the system message before it, with {field} places; NULL: none; owned */
-} message;
+} user_message;
 
 /* Of the keys `chat` and `system` of a task file. */
-int message_read(message *m, const yaml_value *root, error *err);
-void message_clear(message *m);
+int message_read(user_message *m, const yaml_value *root, error *err);
+void message_clear(user_message *m);
 
 /* Renders *text, what the user says, as a prompt of *n bytes in its place. `pictures`: that many go in front where the text has no <image>. */
-int message_render(const message *m, const question *q, const chat *c, int pictures, char **text, size_t *n, error *err);
+int message_render(const user_message *m, const question *q, const chat *c, int pictures, char **text, size_t *n, error *err);
 
 #endif

@@ -46,7 +46,7 @@ typedef struct task {
     char *name, *file;             /* file: the YAML, for relative paths and messages; owned */
     char *text;                    /* the YAML as read, kept in the study; owned */
     prompt_template *prompt;
-    message message;
+    user_message message;
     char *answer_field;
     char **stops; int n_stops;     /* stop strings */
     int max_new;

@@ -69,7 +69,7 @@ static void pictures_stand_in_front(void **state)
     checkpoint m = model_with("{{ messages[0].content }}");
     tokenizer *tok = tokenizer_of(&m, &err);
     chat *c = chat_of(&m, tok, true, &err);
-    const message plain = {.chat = true};
+    const user_message plain = {.chat = true};
     task *t = scene_good_task(GOOD "prompt: x\n", 1);
     static const struct { const char *said, *wanted; } cases[] = {{"what?", "<image>\nwhat?"}, {"see <image>?", "see <image>?"}};
     for (size_t i = 0; i < 2; i++) {
