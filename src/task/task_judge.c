@@ -1,0 +1,43 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "task/task.h"
+
+void task_cut_in_turn(const task *t, const char *end, char *text)
+{
+    for (int i = 0; i <= t->n_stops; i++) {
+        const char *stop = i < t->n_stops ? t->stops[i] : end;
+        char *found = stop && *stop ? strstr(text, stop) : NULL;
+        if (found)
+            *found = '\0';
+    }
+}
+
+int task_judge_text(const task *t, const json_t *gold, const char *answer, const language_model *lid, double *scores, judgement *out, error *err)
+{
+    int status = 0;
+    for (size_t f = 0; f < t->n_filters && status == 0; f++) {
+        char *text = response_filter_apply(t->filters[f], answer, err);
+        if (!text)
+            return -1;
+        for (size_t i = 0; i < t->n_measures && status == 0; i++) {
+            judgement one;
+            if (t->measures[i].filter != f)
+                continue;
+            status = measure_text(&t->measures[i], text, gold, lid, &one, err);
+            scores[i] = one.score;
+            if (i == 0)
+                *out = one;
+        }
+        free(text);
+    }
+    return status;
+}
+
+void task_judge_choices(const task *t, const json_t *choices, const json_t *gold, const preference *p, double *scores, judgement *out)
+{
+    for (size_t i = 0; i < t->n_measures; i++)
+        scores[i] = preference_right(p, choices, gold, t->measures[i].rule);
+    *out = (judgement){scores[0], scores[0], true};
+}
