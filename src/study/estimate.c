@@ -11,6 +11,7 @@
 #include "study/finish.h"
 #include "study/generation.h"
 #include "study/session.h"
+#include "task/prompts.h"
 #include "text/tokenizer.h"
 
 #define OTHER_BYTES ((uint64_t)512 << 20)   /* tokenizers, activations, questions, the program */
@@ -62,28 +63,30 @@ static uint64_t memory_available(void)
 
 static int longest_of(const question_pool *p, const tokenizer *tok, const model_config *config, size_t *longest, error *err)
 {
-    token_list ids = {0};
+    prompts *seen = prompts_new();
+    int64_t positions = config_position_limit(config);
     int status = 0;
     for (size_t i = 0; i < p->count && status == 0; i++) {
         const task *t = p->sets[i].task;
         for (size_t k = 0; !t->command && k < p->sets[i].count && status == 0; k++) {
             const question *q = p->sets[i].questions[k];
-            ids.count = 0;
-            status = task_prompt(t, q, tok, &ids, err);
-            size_t n = ids.count + (size_t)t->max_new;
-            if (status == 0 && (int64_t)ids.count >= config->max_positions && !t->truncate_left)
+            const prompt *asked = prompts_get(seen, t, q, tok, positions, err);
+            size_t n = asked ? prompt_longest(asked) : 0;
+            if (!asked)
+                status = -1;
+            else if ((int64_t)asked->context.count >= positions && t->truncation == TRUNCATE_NEVER)
                 status =
                     fail(err, ERROR_LIMIT,
                          "%s line %zu: a prompt of %zu tokens leaves no room under the model's %lld positions; shorten it, or "
                          "write 'truncate: left' in %s",
-                         q->file, q->line, ids.count, (long long)config->max_positions, t->file);
-            if ((int64_t)n > config->max_positions)
-                n = (size_t)config->max_positions;
+                         q->file, q->line, asked->context.count, (long long)positions, t->file);
+            if ((int64_t)n > positions)
+                n = (size_t)positions;
             if (n > *longest)
                 *longest = n;
         }
     }
-    token_list_free(&ids);
+    prompts_free(seen);
     return status;
 }
 
@@ -260,7 +263,7 @@ static double question_seconds(const costs *c, double questions)
 }
 
 /* What the first step starts from, merged where it is a merge. */
-static int measure(session *s, costs *c, error *err)
+static int take_time(session *s, costs *c, error *err)
 {
     step *st = &s->steps[0];
     double began = progress_seconds(), first = 0, second = 0;
@@ -350,7 +353,7 @@ int estimate_run(session *s, error *err)
         return -1;
     c.slots = z.slots ? z.slots : 1;
     int known = recall(s, &c, &finished, err);
-    if (known < 0 || (known == 0 && measure(s, &c, err) != 0))
+    if (known < 0 || (known == 0 && take_time(s, &c, err) != 0))
         return -1;
     choose_racing(s, &c);
     double trials = fmax(all_trials(s) - (double)finished, 0),

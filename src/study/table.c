@@ -46,8 +46,7 @@ static json_t *cell(const json_t *score, const question_pool *p, const size_t *c
         raw += w * sum / (double)(counts[k] ? counts[k] : 1);
         weight += w;
         base += counts[k];
-        const scorer *by = p->sets[k].task->scorer;
-        language = language || (by && by->language);
+        language = language || task_language(p->sets[k].task);
     }
     if (p->count > 1) {
         double half = 2 * sqrt(variance) / weight;
@@ -199,7 +198,7 @@ static json_t *question_text(const task *t, const question *q)
     const json_t *field = json_object_get(q->fields, "question");
     if (json_is_string(field))
         return json_incref((json_t *)field);
-    char *text = t->prompt ? template_fill(t->prompt, q->fields, q->id, NULL) : NULL;
+    char *text = t->command ? NULL : task_question_key(t, q, NULL);
     json_t *out = json_string(text ? text : q->id);
     free(text);
     return out ? out : json_string("");
@@ -219,8 +218,9 @@ static json_t *work(const contender_list *rows, const contender *winner, bool he
         json_array_append_new(answers, json_pack("{s:s, s:O, s:b}", "name", c->name, "text", text ? text : json_null(), "ok",
                                                  solved(score_of(c, held_out), i)));
     }
-    json_t *out = json_pack("{s:o, s:o, s:o}", "question", question_text(t, q), "gold",
-                            plain(json_object_get(q->fields, t->answer_field)), "answers", answers);
+    json_t *gold = t->command ? NULL : asking_gold(t, q, NULL);
+    json_t *out = json_pack("{s:o, s:o, s:o}", "question", question_text(t, q), "gold", plain(gold), "answers", answers);
+    json_decref(gold);
     const char *note = ours && !any ? "no source solves it"
                        : ours       ? "a source solves it too"
                        : any        ? "a source solves it, the winner does not"

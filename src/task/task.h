@@ -114,6 +114,8 @@ void task_cut_in_turn(const task *t, const char *end, char *text);
 
 /* Every measure of one answer into scores [n_measures], and the first one's judgement. `lid` may be NULL for tasks without a language. */
 int task_judge_text(const task *t, const json_t *gold, const char *answer, const language_model *lid, double *scores, judgement *out, error *err);
+/* The same of a question whose right answer has yet to be read; only the judgement. */
+int task_judge(const task *t, const question *q, const char *answer, const language_model *lid, judgement *out, error *err);
 void task_judge_choices(const task *t, const json_t *choices, const json_t *gold, const preference *p, double *scores, judgement *out);
 
 /* Whether every measure makes sense of every right answer; for the readers of tasks. */

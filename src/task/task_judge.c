@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "task/task.h"
+#include "task/asking.h"
 
 void task_cut_in_turn(const task *t, const char *end, char *text)
 {
@@ -33,6 +33,18 @@ int task_judge_text(const task *t, const json_t *gold, const char *answer, const
         free(text);
     }
     return status;
+}
+
+int task_judge(const task *t, const question *q, const char *answer, const language_model *lid, judgement *out, error *err)
+{
+    json_t *gold = asking_gold(t, q, err);
+    if (!gold)
+        return -1;
+    double *scores = memory_new(t->n_measures, sizeof *scores);
+    int status = task_judge_text(t, gold, answer, lid, scores, out, err);
+    free(scores);
+    json_decref(gold);
+    return status == 0 ? 0 : fail_in(err, "%s line %zu", q->file, q->line);
 }
 
 void task_judge_choices(const task *t, const json_t *choices, const json_t *gold, const preference *p, double *scores, judgement *out)
