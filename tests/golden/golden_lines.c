@@ -7,35 +7,44 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-static void run_file(const golden_context *c, const char *path, const char *name, golden_line *check)
+json_t *golden_rows(const char *path, error *err)
 {
-    golden_tally t = {0};
-    error err = {0};
-    size_t n;
-    char *text = file_read(path, (size_t)1 << 30, &n, &err);
-    if (!text) {
-        golden_mismatch(name, "%s", err.text);
-        golden_report(c, name, 0, 1, 0);
-        return;
-    }
-    size_t number = 0;
-    for (char *at = text, *end = text + n; at < end;) {
+    size_t n, number = 0;
+    char *text = file_read(path, (size_t)1 << 30, &n, err);
+    if (!text)
+        return NULL;
+    json_t *rows = json_array();
+    for (char *at = text, *end = text + n; at < end && rows;) {
         char *stop = memchr(at, '\n', (size_t)(end - at));
         size_t length = (size_t)((stop ? stop : end) - at);
+        json_t *line = json_loadb(at, length, JSON_ALLOW_NUL, NULL);
         number++;
-        if (strspn(at, " \t\r\n") < length) {
-            json_t *line = json_loadb(at, length, JSON_ALLOW_NUL, NULL);
-            if (line) {
-                check(line, number, name, &t);
-            } else {
-                t.failed++;
-                golden_mismatch(name, "line %zu is not JSON", number);
-            }
-            json_decref(line);
+        if (line) {
+            json_array_append_new(rows, line);
+        } else {
+            fail(err, ERROR_FORMAT, "%s: line %zu is not JSON", path, number);
+            json_decref(rows);
+            rows = NULL;
         }
         at += length + 1;
     }
     free(text);
+    return rows;
+}
+
+static void run_file(const golden_context *c, const char *path, const char *name, golden_line *check)
+{
+    golden_tally t = {0};
+    error err = {0};
+    json_t *rows = golden_rows(path, &err), *row;
+    size_t i;
+    if (!rows) {
+        golden_mismatch(name, "%s", err.text);
+        t.failed++;
+    }
+    json_array_foreach(rows, i, row)
+        check(row, i + 1, name, &t);
+    json_decref(rows);
     golden_report(c, name, t.passed, t.failed, t.unsupported);
 }
 

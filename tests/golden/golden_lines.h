@@ -5,7 +5,11 @@
 #include <jansson.h>
 #include <stddef.h>
 
+#include "base/error.h"
 #include "golden.h"
+
+/* The lines of a file, NULs in texts allowed; json_decref the array. NULL and *err on failure. */
+json_t *golden_rows(const char *path, error *err);
 
 typedef struct golden_tally { int passed, failed, unsupported; } golden_tally;
 
