@@ -6,7 +6,8 @@
 
 #include "base/memory.h"
 #include "task/wording.h"
-#include "text/utf8.h"
+
+#define BOOTSTRAP_SEED 1234   /* of both harnesses */
 
 static const struct { const char *name; enum choice_rule rule; enum summary summary; } of_choices[] = {
     {"acc", CHOICE_ACC, SUMMARY_MEAN},
@@ -123,33 +124,20 @@ int measure_text(const measure *m, const char *answer, const json_t *gold, const
     return m->as_it_is ? score_as_it_is(m->scorer, answer, gold, out, err) : scorer_judge(m->scorer, answer, gold, lid, out, err);
 }
 
-static double mean_of(const double *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += x[i];
-    return sum / (double)n;
-}
-
 double measure_value(const measure *m, const double *scores, const int *gold, const int *picked, size_t n)
 {
     switch (m->summary) {
-    case SUMMARY_BOOTSTRAP: return aggregate_bootstrap_median(scores, n);
-    case SUMMARY_BALANCED_ACC: return aggregate_balanced_acc(gold, picked, n);
+    case SUMMARY_BOOTSTRAP: return aggregate_bootstrap_median(scores, n, BOOTSTRAP_SEED);
+    case SUMMARY_BALANCED_ACC: return aggregate_balanced_accuracy(gold, picked, n);
     case SUMMARY_MCC: return aggregate_mcc(gold, picked, n);
     case SUMMARY_MACRO_F1: return aggregate_macro_f1(gold, picked, n);
-    default: return mean_of(scores, n);
+    default: return aggregate_mean(scores, n);
     }
 }
 
 double measure_error(const measure *m, const double *scores, size_t n)
 {
-    if (m->summary != SUMMARY_MEAN || n < 2)
-        return NAN;
-    double mean = mean_of(scores, n), sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (scores[i] - mean) * (scores[i] - mean);
-    return sqrt(sum / (double)(n - 1)) / sqrt((double)n);
+    return m->summary == SUMMARY_MEAN ? aggregate_standard_error(scores, n) : NAN;
 }
 
 const char *measure_summary_name(const measure *m)

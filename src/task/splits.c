@@ -8,12 +8,12 @@
 #include "base/random.h"
 #include "task/space.h"
 
-/* Paths are relative to the current folder, as mergekit has it, else to the task file. */
-static char *resolve(const task *t, const yaml_value *at, const char *path, error *err)
+/* Paths are relative to the current folder, as mergekit has it, else to the file that names them. */
+static char *resolve(const yaml_value *at, const char *path, error *err)
 {
     if (file_exists(path))
         return memory_text(path);
-    char *folder = file_folder(t->file), *beside = file_join(folder, path);
+    char *folder = file_folder(at->file), *beside = file_join(folder, path);
     if (!file_exists(beside)) {
         yaml_fail(err, at, "'%s' is neither in the current folder nor in %s; docs/data.md tells where data sets come from", path, folder);
         free(beside);
@@ -55,7 +55,7 @@ static dataset *open_dataset(task *t, const yaml_value *at, const char *id_field
         yaml_fail(err, at, "a JSONL file's name is missing");
         return NULL;
     }
-    char *found = resolve(t, at, path, err);
+    char *found = resolve(at, path, err);
     if (!found)
         return NULL;
     dataset *d = splits_open(t, found, id_field, err);

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "task/include.h"
 #include "task/lmeval.h"
 #include "task/splits.h"
 #include "task/task_keys.h"
@@ -17,12 +18,12 @@ static char *default_name(const char *path)
 
 static int read_keys(task *t, const yaml_value *root, uint64_t seed, error *err)
 {
-    static const char *const keys[] = {"name", "data", "splits", "id", "description", "prompt", "answer", "target", "target_delimiter", "choices", "shots",
+    static const char *const keys[] = {"include", "name", "data", "splits", "id", "description", "prompt", "answer", "target", "target_delimiter", "choices", "shots",
                                        "encoding", "shorten", "max_new_tokens", "stop", "truncate", "temperature", "top_p", "repetition_penalty", "metric",
                                        "aggregate", "command", NULL};
     const char *name = NULL;
-    if (root->kind != YAML_MAP)
-        return fail(err, ERROR_FORMAT, "%s: a task file is a map of keys such as data, prompt and metric", t->file);
+    if (yaml_get(root, "group"))
+        return yaml_fail(err, yaml_get(root, "group"), "this is a group of tasks, which `eval` takes; name the tasks one by one here");
     if (lmeval_is_task(root))
         return lmeval_read(t, root, err);
     if (yaml_known_keys(root, keys, err) != 0 || yaml_text(yaml_get(root, "name"), &name, err) != 0)
@@ -43,7 +44,12 @@ task *task_parse(const char *text, size_t n, const char *path, uint64_t seed, er
     task *t = memory_new(1, sizeof *t);
     t->file = memory_text(path);
     t->text = memory_text_n(text, n);
-    int status = read_keys(t, root, seed, err);
+    included all = {0};
+    int status = root->kind == YAML_MAP ? include_all(root, &all, err)
+                                        : fail(err, ERROR_FORMAT, "%s: a task file is a map of keys such as data, prompt and metric", t->file);
+    if (status == 0)
+        status = read_keys(t, &all.all, seed, err);
+    included_clear(&all);
     yaml_free(root);
     if (status == 0)
         return t;
