@@ -296,7 +296,9 @@ static int check_answer(const answer *a, error *err)
 /* The text as lm-eval cuts it: all that was generated, split at each stop string in turn, the end token's text the last of them. */
 static char *cut_in_turn(const struct builtin *b, const task *t, const answer *a)
 {
-    char *text = tokenizer_decode(b->tokenizer, a->tokens, a->n_tokens, true, NULL);
+    size_t n;
+    char *decoded = tokenizer_decode(b->tokenizer, a->tokens, a->n_tokens, true, &n), *text = task_answer_text(t, decoded, n);
+    free(decoded);
     const char *end = tokenizer_eos(b->tokenizer) >= 0 ? tokenizer_text(b->tokenizer, tokenizer_eos(b->tokenizer)) : NULL;
     task_cut_in_turn(t, end, text);
     return text;

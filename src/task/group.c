@@ -18,13 +18,13 @@ void group_clear(task_group *g)
     *g = (task_group){0};
 }
 
-/* NAME, NAME.yml or NAME.yaml beside the group's file. */
+/* NAME, NAME.yml or NAME.yaml beside the group's file, else in the current folder. */
 static char *find_task(const yaml_value *v, const char *name, error *err)
 {
     static const char *const endings[] = {"", ".yml", ".yaml"};
     char *folder = file_folder(v->file), *found = NULL;
-    for (size_t i = 0; i < sizeof endings / sizeof *endings && !found; i++) {
-        char *file = memory_print("%s%s", name, endings[i]), *path = file_join(folder, file);
+    for (size_t i = 0; i < 2 * sizeof endings / sizeof *endings && !found; i++) {
+        char *file = memory_print("%s%s", name, endings[i / 2]), *path = file_join(i % 2 ? "." : folder, file);
         free(file);
         if (file_exists(path) && !file_is_folder(path))
             found = path;

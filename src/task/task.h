@@ -112,6 +112,9 @@ int task_place(const task *t, const question *q, const task_split **split, size_
 /* An answer's text, split at each stop string in turn and at last at `end` (may be NULL): of each what stands before it. In place. */
 void task_cut_in_turn(const task *t, const char *end, char *text);
 
+/* An answer's text [n bytes] without NULs: those at the end go where lm-eval's measures ask (numpy drops them), others are U+FFFD; free() it. */
+char *task_answer_text(const task *t, const char *text, size_t n);
+
 /* Every measure of one answer into scores [n_measures], and the first one's judgement. `lid` may be NULL for tasks without a language. */
 int task_judge_text(const task *t, const json_t *gold, const char *answer, const language_model *lid, double *scores, judgement *out, error *err);
 /* The same of a question whose right answer has yet to be read; only the judgement. */

@@ -14,6 +14,20 @@ void task_cut_in_turn(const task *t, const char *end, char *text)
     }
 }
 
+char *task_answer_text(const task *t, const char *text, size_t n)
+{
+    string out = {0};
+    string_puts(&out, "");
+    while (n > 0 && text[n - 1] == '\0' && t->n_measures && t->measures[0].as_it_is)
+        n--;
+    for (size_t i = 0; i < n; i++)
+        if (text[i])
+            string_add(&out, &text[i], 1);
+        else
+            string_puts(&out, "\xEF\xBF\xBD");
+    return out.text;
+}
+
 int task_judge_text(const task *t, const json_t *gold, const char *answer, const language_model *lid, double *scores, judgement *out, error *err)
 {
     int status = 0;

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "jp_scene.h"
+#include "task/literal.h"
 #include "task/lmeval_results.h"
 
 static const char *text_of(const json_t *line, const char *key)
@@ -168,7 +169,9 @@ static void check_requests(const json_t *line, size_t number, const char *name, 
         count(t, has_stop(job, json_string_value(stop)), name, number, "a stop string", "missing", json_string_value(stop));
     if (json_is_integer(most))
         count(t, p->max_new == json_integer_value(most), name, number, "max_gen_toks", "another", "");
-    count(t, json_equal(p->asked.gold, gold), name, number, "the right answer", "another", "");
+    char *list = json_is_array(gold) && json_is_string(p->asked.gold) ? literal_print(gold) : NULL;      /* a text in brackets: what lm-eval compares with */
+    count(t, list ? strcmp(list, json_string_value(p->asked.gold)) == 0 : json_equal(p->asked.gold, gold), name, number, "the right answer", "another", "");
+    free(list);
 }
 
 /* ---- encode*.jsonl */
@@ -249,7 +252,8 @@ static int result_of(const task *job, const json_t *line, result *r, error *err)
     *r = (result){.question = job->splits[0].questions[json_integer_value(json_object_get(line, "doc"))], .asked = &p->asked,
                   .scores = memory_new(job->n_measures, sizeof(double)), .gold = -1, .picked = -1};
     if (job->kind == TASK_GENERATE) {
-        r->answer = memory_text(text_of(line, "response"));
+        const json_t *response = json_object_get(line, "response");
+        r->answer = task_answer_text(job, json_string_value(response), json_string_length(response));
         return task_judge_text(job, p->asked.gold, r->answer, NULL, r->scores, &r->judged, err);
     }
     r->preference = (preference){memory_new(n, sizeof(double)), memory_new(n, sizeof(bool)), n};
@@ -291,7 +295,7 @@ static void check_metric(const task *job, const result *r, const char *measured,
                          golden_tally *t)
 {
     long m = measure_of(job, measured, filter);
-    char got[40];
+    char got[80];
     if (json_is_array(wanted) && strcmp(measured, "rouge2") == 0) {      /* the pair that is aggregated */
         count_text(t, name, number, "the reference of rouge2", json_string_value(r->asked->gold), json_string_value(json_array_get(wanted, 0)));
     } else if (json_is_array(wanted)) {                                /* (gold, picked), or (acc, gold) */
@@ -413,8 +417,8 @@ void golden_jp_figures(const json_t *line, size_t number, const char *name, gold
         } else {
             got = json_is_number(ours) ? json_number_value(ours) : NAN;
         }
-        char text[60];
-        snprintf(text, sizeof text, "%s %.17g, not %.17g", key, got, target);
+        char text[160];
+        snprintf(text, sizeof text, "%.60s %.17g, not %.17g", key, got, target);
         count(t, fabs(got - target) <= 1e-12 * (fabs(target) > 1 ? fabs(target) : 1), name, number, "a figure", text, text_of(line, "task"));
     }
     json_decref(figures);

@@ -10,18 +10,18 @@
 #include "base/memory.h"
 
 /* Of the goldens' names for tasks: where lm-eval has their data, and our file for Stability's way. */
-static const struct { const char *task, *data, *evaluated, *recipe; int count; const char *draw; } tasks[] = {
-    {"jcommonsenseqa", "Rakuten/JGLUE/JCommonsenseQA", "validation", "jcommonsenseqa", 3, ""},
-    {"jnli", "Rakuten/JGLUE/JNLI", "validation", "jnli", 3, ", stratify: label"},
-    {"marc_ja", "Rakuten/JGLUE/MARC-ja", "validation", "marc_ja", 3, ""},
-    {"jsquad", "Rakuten/JGLUE/JSQuAD", "validation", "jsquad", 2, ""},
-    {"jaqket_v2", "kumapo/JAQKET/v2.0", "validation", "jaqket_v2", 1, ", redraw: true"},
-    {"xlsum_ja", "mkshing/xlsum_ja", "test", "xlsum_ja", 1, ""},
-    {"xwinograd", "polm-stability/xwinograd-ja", "test", "xwinograd_ja", 0, ""},
-    {"mgsm", "juletxara/mgsm/ja", "test", "mgsm", 5, ", redraw: true"},
-    {"jcola", "shunk031/JGLUE/JCoLA", "validation", "jcola", 3, ", stratify: label"},
-    {"jnli", "local/jnli", "validation", NULL, 0, ""},
-    {"jsquad", "local/jsquad", "validation", NULL, 0, ""},
+static const struct { const char *task, *data, *evaluated, *recipe; int count; const char *draw, *plain, *limit; } tasks[] = {
+    {"jcommonsenseqa", "Rakuten/JGLUE/JCommonsenseQA", "validation", "jcommonsenseqa", 3, "", "-0.2.1", ""},
+    {"jnli", "Rakuten/JGLUE/JNLI", "validation", "jnli", 3, ", stratify: label", "-0.2", ""},
+    {"marc_ja", "Rakuten/JGLUE/MARC-ja", "validation", "marc_ja", 3, "", "-0.2", ""},
+    {"jsquad", "Rakuten/JGLUE/JSQuAD", "validation", "jsquad", 2, "", "-0.2", "max_new_tokens: {beyond_answer: 0}\n"},
+    {"jaqket_v2", "kumapo/JAQKET/v2.0", "validation", "jaqket_v2", 1, ", redraw: true", "-0.2", "max_new_tokens: {beyond_answer: 0}\n"},
+    {"xlsum_ja", "mkshing/xlsum_ja", "test", "xlsum_ja", 1, "", "-0.0", "max_new_tokens: {beyond_answer: 10}\n"},
+    {"xwinograd", "polm-stability/xwinograd-ja", "test", "xwinograd_ja", 0, "", "", ""},
+    {"mgsm", "juletxara/mgsm/ja", "test", "mgsm", 5, ", redraw: true", "-0.0", ""},
+    {"jcola", "shunk031/JGLUE/JCoLA", "validation", "jcola", 3, ", stratify: label", "-0.0", ""},
+    {"jnli", "local/jnli", "validation", NULL, 0, "", "", ""},
+    {"jsquad", "local/jsquad", "validation", NULL, 0, "", "", ""},
 };
 #define N_TASKS (sizeof tasks / sizeof *tasks)
 
@@ -213,14 +213,17 @@ static task *open_stability(const char *name, error *err)
         return NULL;
     }
     const char *end = strrchr(name, '-');
-    bool plain = end && (strcmp(end, "-0.2") == 0 || strcmp(end, "-0.0") == 0 || strcmp(end, "-0.2.1") == 0), ours = k == 6 || (end && strcmp(end, "-0.3") == 0);
-    (void)plain;
-    if (strstr(name, "-1.2-"))     /* JSQuAD with the title */
-        ours = false;
-    if (ours) {
+    bool titled = strstr(name, "-1.2-") != NULL;     /* JSQuAD with the title */
+    if (k == 6 || (end && strcmp(end, "-0.3") == 0 && !titled)) {
         char *path = memory_print("%s/recipes/tasks/jp-lmeh/stability/%s.yml", SOURCE_DIR, tasks[k].recipe);
         task *t = task_read(path, 0, err);
         free(path);
+        return t;
+    }
+    if (end && !titled && strcmp(end, tasks[k].plain) == 0) {
+        char *yaml = memory_print("include: %s/recipes/tasks/jp-lmeh/plain/%s.yml\nencoding: separate\n%s", SOURCE_DIR, tasks[k].recipe, tasks[k].limit);
+        task *t = task_parse(yaml, strlen(yaml), "plain.yml", 0, err);
+        free(yaml);
         return t;
     }
     json_t *version = prompt_version(name);
