@@ -130,6 +130,8 @@ void eval_print(const eval_run *r, bool json)
     }
     if (json) {
         json_t *object = json_pack("{s:s, s:f, s:O, s:f}", "model", r->model, "score", r->done.score, "tasks", tasks, "seconds", r->seconds);
+        if (r->done.pictures.computed || r->done.pictures.found)
+            json_object_set_new(object, "pictures", json_pack("{s:I, s:I}", "computed", (json_int_t)r->done.pictures.computed, "found", (json_int_t)r->done.pictures.found));
         if (json_array_size(groups))
             json_object_set(object, "groups", groups);
         json_dumpf(object, stdout, JSON_INDENT(2));

@@ -147,6 +147,17 @@ static int add_command_question(const question *q, string *out, error *err)
     return 0;
 }
 
+/* The picture itself: another under the same name is another question. */
+static int add_picture(const task *t, const question *q, string *out, error *err)
+{
+    char hex[65], *path = task_picture(t, q);
+    int status = file_sha256_path(path, hex, err);
+    free(path);
+    if (status == 0)
+        string_add(out, hex, sizeof hex);
+    return status;
+}
+
 /* What every question is asked, examples and all. */
 static int add_questions(const question_set *s, string *out, error *err)
 {
@@ -173,6 +184,7 @@ static int add_questions(const question_set *s, string *out, error *err)
         if (status == 0 && asking_make(t, q, shown.shown + at * shown.most, shown.n[at], &a, err) == 0) {
             add_texts(out, a.context, a.gold, &a);
             asking_clear(&a);
+            status = t->image_field ? add_picture(t, q, out, err) : 0;
         } else {
             status = -1;
         }
@@ -217,6 +229,12 @@ int question_set_digest(const question_set *s, char hex[65], error *err)
                   (double)t->repetition_penalty, "metric", text_or_null(scoring ? scoring : t->command ? NULL : task_metric_name(t)), "language",
                   text_or_null(task_language(t)), "command", text_or_null(t->command));
     free(scoring);
+    if (settings && t->beams > 1)
+        json_object_set_new(settings, "beams", json_integer(t->beams));
+    if (settings && t->min_new > 0)
+        json_object_set_new(settings, "min_new_tokens", json_integer(t->min_new));
+    if (settings && t->image_field)
+        json_object_set_new(settings, "tiles", json_boolean(!t->one_view));
     if (settings)
         add_peculiarities(t, settings);
     char *head = settings ? json_dumps(settings, JSON_SORT_KEYS | JSON_COMPACT) : NULL;

@@ -16,7 +16,9 @@
 #include "base/progress.h"
 #include "merge/fold.h"
 #include "task/command.h"
+#include "task/picture.h"
 #include "task/prompts.h"
+#include "task/shown.h"
 
 struct builtin {
     evaluator self;
@@ -31,6 +33,7 @@ struct builtin {
     char digest[65];
     prompts *prompts;
     language_model *lid;           /* opened by us; NULL while nobody needed it */
+    feature_store *features;
 };
 
 void evaluation_free(evaluation *e)
@@ -200,11 +203,16 @@ struct batch {
     answer *answers;
     size_t n, capacity;
     size_t questions;
+    shown *shown;                  /* [pictures] prompts with their pictures in; owned */
+    size_t pictures, n_pictures;   /* looked at, to be looked at */
 };
 
 static void batch_close(struct batch *r)
 {
     answers_free(r->answers, r->n);
+    for (size_t i = 0; i < r->pictures; i++)
+        shown_free(&r->shown[i]);
+    free(r->shown);
     free(r->answers);
     free(r->requests);
 }
@@ -223,6 +231,44 @@ static void cut_left(request *r, int64_t room)
     }
 }
 
+/* The prompt's tokens with a picture's features in their place. */
+static int show_picture(struct builtin *b, struct batch *all, const task *t, const question *q, const token_list *marked, request *r, error *err)
+{
+    char *path = task_picture(t, q);
+    const int32_t token = picture_token(b->tokenizer, feature_store_image_token(b->features), b->plan->config.vocab);
+    shown *with = &all->shown[all->pictures];
+    progress_bar("pictures", all->pictures++, all->n_pictures, "");
+    int status = shown_make(with, b->features, (const char *const[]){path}, 1, t->one_view ? FEATURES_ONE_VIEW : FEATURES_AS_CONFIGURED, marked, token, err);
+    free(path);
+    if (status != 0)
+        return fail_in(err, "%s line %zu", q->file, q->line);
+    r->ids = with->ids.id;
+    r->n_ids = with->ids.count;
+    r->pictures = with->pictures;
+    r->n_pictures = with->n;
+    return progress_interrupted() ? fail(err, ERROR_INTERRUPTED, "interrupted while pictures were looked at") : 0;
+}
+
+static size_t count_pictures(const question_set *sets, size_t n_sets)
+{
+    size_t n = 0;
+    for (size_t s = 0; s < n_sets; s++)
+        n += sets[s].task->image_field ? sets[s].count : 0;
+    return n;
+}
+
+/* What was done for the pictures of this evaluation. */
+static void tell_pictures(const struct builtin *b, feature_counts before, evaluation *out)
+{
+    feature_counts now = feature_store_counts(b->features);
+    out->pictures = (feature_counts){now.computed - before.computed, now.found - before.found};
+    if (b->options.features && (out->pictures.computed || out->pictures.found))
+        progress_say("features of pictures: %llu computed, %llu found in %s", (unsigned long long)out->pictures.computed,
+                     (unsigned long long)out->pictures.found, b->options.features);
+    else if (out->pictures.computed)
+        progress_say("features of pictures: %llu computed", (unsigned long long)out->pictures.computed);
+}
+
 static request *add_request(struct batch *all, const task *t, const prompt *p)
 {
     if (all->n == all->capacity) {
@@ -234,7 +280,7 @@ static request *add_request(struct batch *all, const task *t, const prompt *p)
     return r;
 }
 
-static void add_question(const struct builtin *b, struct batch *all, const task *t, const question *q, const prompt *p)
+static int add_question(struct builtin *b, struct batch *all, const task *t, const question *q, const prompt *p, error *err)
 {
     all->questions++;
     for (size_t i = 0; i < p->asked.n; i++) {
@@ -245,9 +291,11 @@ static void add_question(const struct builtin *b, struct batch *all, const task 
             cut_left(r, positions_of(b) - (int64_t)r->n_continuation + 1);
     }
     if (t->kind == TASK_CHOICE)
-        return;
+        return 0;
     request *r = add_request(all, t, p);
     r->max_new = p->max_new;
+    r->min_new = t->min_new;
+    r->beams = b->options.beams ? b->options.beams : t->beams;
     r->stop_strings = (const char *const *)t->stops;
     r->n_stop_strings = t->n_stops;
     r->temperature = t->temperature;
@@ -255,8 +303,11 @@ static void add_question(const struct builtin *b, struct batch *all, const task 
     r->repetition_penalty = t->repetition_penalty;
     r->seed = b->options.seed;
     r->question = (uint32_t)q->line;
+    if (t->image_field)
+        return show_picture(b, all, t, q, &p->context, r, err);
     if (t->truncation == TRUNCATE_LEFT_WITH_BOS)
         cut_left(r, positions_of(b) - p->max_new);
+    return 0;
 }
 
 static int add_set(struct builtin *b, struct batch *all, const question_set *set, error *err)
@@ -267,9 +318,8 @@ static int add_set(struct builtin *b, struct batch *all, const question_set *set
         return -1;
     for (size_t i = 0; i < set->count; i++) {
         const prompt *p = prompts_get(b->prompts, set->task, set->questions[i], b->tokenizer, positions_of(b), err);
-        if (!p)
+        if (!p || add_question(b, all, set->task, set->questions[i], p, err) != 0)
             return -1;
-        add_question(b, all, set->task, set->questions[i], p);
     }
     return 0;
 }
@@ -380,12 +430,19 @@ static int run_engine(struct builtin *b, const lineup *c, const question_set *se
         n += sets[s].task->command ? 0 : sets[s].count;
     if (n == 0)
         return 0;
-    if (take_candidate(b, c, err) != 0)
+    struct batch all = {.n_pictures = count_pictures(sets, n_sets)};
+    const feature_counts before = feature_store_counts(b->features);
+    if (take_candidate(b, c, err) != 0 || (all.n_pictures && feature_store_take(b->features, c->models[0], b->options.backend ? b->options.backend : backend_best(), b->options.pool, err) != 0))
         return -1;
-    struct batch all = {0};
     int status = 0;
+    all.shown = memory_new(all.n_pictures, sizeof *all.shown);
     for (size_t s = 0; s < n_sets && status == 0; s++)
         status = add_set(b, &all, &sets[s], err);
+    if (all.n_pictures) {
+        feature_store_take(b->features, NULL, NULL, NULL, NULL);   /* the model may be gone before the next is taken */
+        if (status == 0)
+            tell_pictures(b, before, out);
+    }
     all.answers = memory_new(all.n, sizeof *all.answers);
     if (status == 0) {
         status = engine_run(b->engine, all.requests, all.n, all.answers, on_step, &(struct watched){b, &all}, err);
@@ -562,6 +619,7 @@ static void free_builtin(evaluator *self)
     drop_models(b);
     prompts_free(b->prompts);
     language_free(b->lid);
+    feature_store_free(b->features);
     free(b);
 }
 
@@ -572,6 +630,7 @@ evaluator *evaluator_new(const evaluator_options *options, error *err)
     b->self = (evaluator){.context = b, .run = run, .free = free_builtin};
     b->options = *options;
     b->prompts = prompts_new();
+    b->features = feature_store_new(options->features);
     return &b->self;
 }
 

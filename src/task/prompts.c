@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "task/picture.h"
 
 struct entry {
     const task *task;
@@ -131,7 +132,9 @@ static int make(prompts *p, const task *t, const question *q, const tokenizer *t
     if (asking_max_new(t, out->asked.gold, tok, &out->max_new, err) != 0 ||
         (t->shortening.from && shorten_context(t, tok, positions - out->max_new, out, err) != 0))
         return -1;
-    return seam_encode_prompt(tok, t->encoding, out->asked.context, &out->context, err);
+    if (!t->image_field)
+        return seam_encode_prompt(tok, t->encoding, out->asked.context, &out->context, err);
+    return picture_encode(tok, out->asked.context, true, 1, &out->context, err) == 0 ? 0 : fail_in(err, "%s line %zu", q->file, q->line);
 }
 
 const prompt *prompts_get(prompts *p, const task *t, const question *q, const tokenizer *tok, int64_t positions, error *err)

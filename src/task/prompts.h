@@ -7,7 +7,7 @@
 typedef struct prompts prompts;
 
 typedef struct prompt {
-    token_list context;
+    token_list context;            /* PICTURE_PLACE (picture.h) where a picture goes */
     token_list *continuations;     /* [asked.n] owned */
     int max_new;                   /* tokens the answer may have, where it is generated */
     asking asked;                  /* owned */

@@ -20,7 +20,7 @@ static int read_keys(task *t, const yaml_value *root, uint64_t seed, error *err)
 {
     static const char *const keys[] = {"include", "name", "data", "splits", "id", "description", "prompt", "answer", "target", "target_delimiter", "choices", "shots",
                                        "encoding", "shorten", "max_new_tokens", "stop", "truncate", "temperature", "top_p", "repetition_penalty", "metric",
-                                       "aggregate", "command", NULL};
+                                       "aggregate", "command", "beams", "min_new_tokens", "image", "tiles", NULL};
     const char *name = NULL;
     if (yaml_get(root, "group"))
         return yaml_fail(err, yaml_get(root, "group"), "this is a group of tasks, which `eval` takes; name the tasks one by one here");
@@ -98,6 +98,7 @@ void task_free(task *t)
     free(t->file);
     free(t->text);
     free(t->command);
+    free(t->image_field);
     free(t);
 }
 
@@ -135,6 +136,13 @@ const char *task_question_text(const task *t, const question *q)
         if (json_is_string(value) && strcmp(key, "id") != 0 && strcmp(key, answer) != 0)
             return json_string_value(value);
     return "";
+}
+
+char *task_picture(const task *t, const question *q)
+{
+    char *folder = file_folder(q->file), *path = file_join(folder, json_string_value(json_object_get(q->fields, t->image_field)));
+    free(folder);
+    return path;
 }
 
 const char *task_metric_name(const task *t)

@@ -9,6 +9,8 @@
  *     stop: ["指示:"]
  *     truncate: left                   # else a prompt that does not fit is an error; left_with_bos: the first token goes too
  *     temperature: 0                   # and top_p, repetition_penalty; 0 is greedy
+ *     beams: 5                         # beam search; and min_new_tokens
+ *     image: image                     # the field with a picture's file; <image> in the prompt is where it stands
  *     metric: {name: number_paper, language: ja}   # scorer.h has the other options; a list: the first one counts
  *     aggregate: mean                  # or bootstrap: the median of 1000 resampled means
  * or, where the likeliest of several texts is the answer,
@@ -71,6 +73,9 @@ typedef struct task {
     int max_new;
     bool max_new_beyond_gold;      /* so many more than the longest right answer has */
     enum truncation truncation;
+    int min_new, beams;            /* 0: none */
+    char *image_field;             /* that names a question's picture, a file beside the question's; NULL: questions without pictures; owned */
+    bool one_view;                 /* a picture is one view, whatever the model's files say of tiles */
     float temperature, top_p, repetition_penalty;
     response_filter **filters; size_t n_filters;   /* what answers go through before they are judged; owned */
     measure *measures; size_t n_measures;          /* the first one is the score; none for commands, which judge by themselves; owned */
@@ -98,6 +103,9 @@ int task_splits_disjoint(const task *a, const task_split *x, const task *b, cons
 /* What a person reads as the question: its field "question", "input", "problem" or "text", else its first other text that
  * is neither id nor answer; "" where it has none. Borrowed. */
 const char *task_question_text(const task *t, const question *q);
+
+/* A question's picture; free() it. Questions of a task with image_field all have one. */
+char *task_picture(const task *t, const question *q);
 
 /* What distinguishes a question from others: what the model is asked, without examples, and the choices; free() it. */
 char *task_question_key(const task *t, const question *q, error *err);

@@ -6,6 +6,7 @@
 
 #define MAX_STOPS 100
 #define MAX_MEASURES 50
+#define MAX_BEAMS 256
 #define MAX_SECONDS 2592000.0   /* 30 days */
 
 int task_want_real(const yaml_value *root, const char *key, double low, double high, bool open, double *out, error *err)
@@ -262,16 +263,40 @@ static int read_max_new(task *t, const yaml_value *v, error *err)
 static int read_generation(task *t, const yaml_value *root, error *err)
 {
     double temperature = 0, top_p = 1, penalty = 1;
+    int64_t min_new = 0, beams = 0;
+    const yaml_value *width = yaml_get(root, "beams");
     if (read_max_new(t, yaml_get(root, "max_new_tokens"), err) != 0 ||
         task_want_real(root, "temperature", 0, 100, false, &temperature, err) != 0 ||
         task_want_real(root, "top_p", 0, 1, true, &top_p, err) != 0 ||
         task_want_real(root, "repetition_penalty", 0, 100, true, &penalty, err) != 0 ||
-        read_shortening(t, yaml_get(root, "shorten"), err) != 0)
+        read_shortening(t, yaml_get(root, "shorten"), err) != 0 || yaml_int(yaml_get(root, "min_new_tokens"), 0, t->max_new, &min_new, err) != 0 ||
+        yaml_int(width, 1, MAX_BEAMS, &beams, err) != 0)
         return -1;
+    if (beams > 1 && temperature > 0)
+        return yaml_fail(err, width, "beam search does not sample: leave out beams or temperature");
+    t->min_new = (int)min_new;
+    t->beams = (int)beams;
     t->temperature = (float)temperature;
     t->top_p = (float)top_p;
     t->repetition_penalty = (float)penalty;
     return task_read_stops(t, yaml_get(root, "stop"), "stop", err);
+}
+
+/* image and tiles. */
+static int read_picture(task *t, const yaml_value *root, error *err)
+{
+    const char *field = NULL;
+    bool tiles = true;
+    const yaml_value *v = yaml_get(root, "tiles");
+    if (yaml_text(yaml_get(root, "image"), &field, err) != 0 || yaml_bool(v, &tiles, err) != 0)
+        return -1;
+    if (v && !field)
+        return yaml_fail(err, v, "tiles says something of pictures, but 'image' names no field that holds one");
+    if (field && (given(yaml_get(root, "shots")) || t->encoding == ENCODE_SEPARATE))
+        return yaml_fail(err, yaml_get(root, "image"), "pictures go with neither shots nor a separate encoding");
+    t->image_field = memory_text(field);
+    t->one_view = !tiles;
+    return 0;
 }
 
 static int refuse_keys(const yaml_value *root, const char *const *keys, const char *why, error *err)
@@ -286,7 +311,7 @@ static int read_command(task *t, const yaml_value *root, const yaml_value *v, er
 {
     static const char *const keys[] = {"run", "seconds", NULL};
     static const char *const engine_keys[] = {"prompt", "answer", "description", "target", "target_delimiter", "choices", "shots", "encoding", "shorten",
-                                              "max_new_tokens", "stop", "truncate", "temperature", "top_p", "repetition_penalty", "metric", "aggregate", NULL};
+                                              "max_new_tokens", "stop", "truncate", "temperature", "top_p", "repetition_penalty", "metric", "aggregate", "beams", "min_new_tokens", "image", "tiles", NULL};
     const char *run = NULL;
     if (v->kind != YAML_MAP)
         return yaml_fail(err, v, "command should be {run: \"... {model}\", seconds: 600}");
@@ -302,7 +327,7 @@ static int read_command(task *t, const yaml_value *root, const yaml_value *v, er
 
 int task_read_settings(task *t, const yaml_value *root, error *err)
 {
-    static const char *const generation_keys[] = {"max_new_tokens", "stop", "temperature", "top_p", "repetition_penalty", "shorten", NULL};
+    static const char *const generation_keys[] = {"max_new_tokens", "stop", "temperature", "top_p", "repetition_penalty", "shorten", "beams", "min_new_tokens", "image", "tiles", NULL};
     const yaml_value *command = yaml_get(root, "command");
     if (given(command))
         return read_command(t, root, command, err);
@@ -314,5 +339,7 @@ int task_read_settings(task *t, const yaml_value *root, error *err)
         return -1;
     t->filters = memory_new(1, sizeof(response_filter *));
     t->filters[t->n_filters++] = response_filter_none();
-    return t->kind == TASK_CHOICE ? refuse_keys(root, generation_keys, "choices, of which the likeliest is the answer", err) : read_generation(t, root, err);
+    return t->kind == TASK_CHOICE ? refuse_keys(root, generation_keys, "choices, of which the likeliest is the answer", err)
+           : read_generation(t, root, err) == 0 ? read_picture(t, root, err)
+                                                : -1;
 }
