@@ -66,6 +66,12 @@ static void set_statistics(const evaluation *e, size_t first, size_t n, double *
     free(scores);
 }
 
+/* MeCab's, where the task counts words; else NULL. */
+static const char *dictionary_of(const task *t)
+{
+    return t->scorer && t->scorer->segmenter ? segmenter_dictionary(t->scorer->segmenter) : NULL;
+}
+
 static void print_results(const char *model, const evaluation *e, const question_set *sets, const char *split, size_t n_sets, bool json, double seconds)
 {
     json_t *rows = json_array();
@@ -77,10 +83,13 @@ static void print_results(const char *model, const evaluation *e, const question
         set_statistics(e, at, sets[s].count, &raw, &low, &high);
         at += sets[s].count;
         if (json)
-            json_array_append_new(rows, json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:f}", "task", sets[s].task->name, "split", split, "questions",
-                                                  (json_int_t)sets[s].count, "score", score, "low", low, "high", high, "raw", raw));
+            json_array_append_new(rows, json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:s*}", "task", sets[s].task->name, "split", split, "questions",
+                                                  (json_int_t)sets[s].count, "score", score, "low", low, "high", high, "raw", raw, "dictionary",
+                                                  dictionary_of(sets[s].task)));
         else
             printf("%-24s %-10s %9zu  %6.1f%%  %5.1f .. %5.1f    %6.1f%%\n", sets[s].task->name, split, sets[s].count, 100 * score, 100 * low, 100 * high, 100 * raw);
+        if (!json && dictionary_of(sets[s].task))
+            printf("  words of MeCab with the dictionary %s\n", dictionary_of(sets[s].task));
     }
     if (json) {
         json_t *object = json_pack("{s:s, s:f, s:o, s:f}", "model", model, "score", e->score, "tasks", rows, "seconds", seconds);
