@@ -24,7 +24,8 @@ static void add_cell(string *page, const json_t *split)
 {
     double score = member_number(split, "score"), low = member_number(split, "low"), high = member_number(split, "high"), n = member_number(split, "n");
     if (isnan(score)) {
-        string_puts(page, "<td class=\"n soft\">&ndash;</td>");
+        string_puts(page, "<td class=\"n soft\">");
+        report_between(page, "", *member_text(split, "reason") ? member_text(split, "reason") : "\xe2\x80\x93", "</td>");
         return;
     }
     string_puts(page, "<td class=n");

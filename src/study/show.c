@@ -59,8 +59,9 @@ static void print_text(const char *text, int width, int most)
 static void cell_text(const json_t *cell, char out[64])
 {
     double score = member_number(cell, "score"), low = member_number(cell, "low"), high = member_number(cell, "high");
+    const char *reason = member_text(cell, "reason");
     if (!isfinite(score))
-        snprintf(out, 64, "-");
+        snprintf(out, 64, "%s", *reason && terminal_columns(reason) < CELL ? reason : "-");
     else if (score < 0 || score > 1 || low < 0 || high > 1.0000001)
         snprintf(out, 64, "%.4g [%.4g, %.4g]", score, low, high);
     else
@@ -199,7 +200,9 @@ static void print_table(const json_t *table)
     print_text("", width + 2, 0);
     for (int k = 0; k < 2; k++) {
         char title[64];
-        double n = member_number(json_object_get(json_array_get(rows, 0), columns[k]), "n");
+        double n = NAN;
+        for (size_t r = 0; r < json_array_size(rows) && isnan(n); r++)
+            n = member_number(json_object_get(json_array_get(rows, r), columns[k]), "n");
         snprintf(title, sizeof title, isfinite(n) ? "%s (%.0f)" : "%s", titles[k], n);
         print_text(title, k == 0 ? CELL : 0, 0);
     }

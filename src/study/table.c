@@ -38,7 +38,7 @@ static json_t *cell(const json_t *score, const question_pool *p, const size_t *c
 {
     size_t total = result_count(score), base = 0;
     if (!json_is_number(json_object_get(score, "score")) || total == 0)
-        return json_null();
+        return json_object_get(score, "reason") ? json_pack("{s:O}", "reason", json_object_get(score, "reason")) : json_null();
     double weight = 0, variance = 0, raw = 0, low = 0, high = 0, value = contender_value(score);
     json_t *sets = json_array();
     bool language = false;
