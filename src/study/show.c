@@ -286,6 +286,11 @@ static void print_worked(const json_t *worked)
         print_text(member_text(item, "note")[0] ? member_text(item, "note") : "a question", 0, 0);
         fputs(": ", stdout);
         print_text(member_text(item, "question"), 0, 400);
+        if (*member_text(item, "picture")) {
+            fputs("   [picture ", stdout);
+            print_text(member_text(item, "picture"), 0, 80);
+            putchar(']');
+        }
         printf("   (gold: ");
         print_text(member_text(item, "gold"), 0, 40);
         puts(")");

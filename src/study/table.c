@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "image/thumbnail.h"
 #include "study/finish.h"
 
 #define WORKED 3
@@ -233,6 +234,23 @@ static json_t *question_text(const task *t, const question *q)
     return out ? out : json_string("");
 }
 
+/* The picture's file as the question names it, and a small copy. A file that went away since leaves the name alone. */
+static void add_picture(json_t *worked, const task *t, const question *q)
+{
+    char *path = task_picture(t, q), *uri = NULL;
+    image picture;
+    error gone;
+    json_object_set(worked, "picture", json_object_get(q->fields, t->image_field));
+    if (image_read(path, &picture, &gone) == 0) {
+        uri = thumbnail_uri(&picture, path, &gone);
+        image_free(&picture);
+    }
+    if (uri)
+        json_object_set_new(worked, "thumbnail", json_string(uri));
+    free(uri);
+    free(path);
+}
+
 static json_t *work(const contender_list *rows, const contender *winner, bool held_out, size_t i, const task *t,
                     const question *q)
 {
@@ -259,6 +277,8 @@ static json_t *work(const contender_list *rows, const contender *winner, bool he
                        : ours > 0      ? "a source solves it too"
                                        : "nobody solves it";
     json_object_set_new(out, "note", json_string(note));
+    if (t->image_field)
+        add_picture(out, t, q);
     return out;
 }
 

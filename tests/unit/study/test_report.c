@@ -223,6 +223,25 @@ static void test_graded_scores_of_tasks(void **state)
     store_close(s);
 }
 
+/* Pictures stand inside the page, and only what is one. */
+static void test_pictures(void **state)
+{
+    (void)state;
+    store *s = new_study("pictures.db", "pictures", json_object());
+    put(s, "worked", json_pack("[{s:s, s:s, s:s, s:s}, {s:s, s:s, s:s, s:s}, {s:s, s:s}]", "question", "何の動物？", "gold", "猫", "picture", "a\"><b>.jpg", "thumbnail",
+                               "data:image/jpeg;base64,/9j/4AAQ", "question", "色は？", "gold", "赤", "picture", "gone.jpg", "thumbnail",
+                               "data:image/svg+xml,<svg onload=x>", "question", "数は？", "picture", "absent.jpg"));
+    char *page = page_of(s);
+    has(page, "<img alt=\"a&quot;&gt;&lt;b&gt;.jpg\" src=\"data:image/jpeg;base64,/9j/4AAQ\">");
+    has(page, "img-src data:");
+    has(page, "picture gone.jpg");
+    has(page, "picture absent.jpg");
+    has_not(page, "onload");
+    check_nesting(page);
+    free(page);
+    store_close(s);
+}
+
 /* Names, answers and settings that would like to be more than text. */
 static void test_hostile_text(void **state)
 {
@@ -466,7 +485,7 @@ int main(void)
         cmocka_unit_test(test_a_study_that_has_just_begun), cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_results_of_other_types_count_as_missing),
         cmocka_unit_test(test_scores_that_are_not_shares), cmocka_unit_test(test_many_dimensions_say_so),
         cmocka_unit_test(test_a_generation_number_at_the_end_of_the_world), cmocka_unit_test(test_a_page_that_cannot_be_written),
-        cmocka_unit_test(test_a_finished_study), cmocka_unit_test(test_graded_scores_of_tasks), cmocka_unit_test(test_hops_and_pairs_of_other_types), cmocka_unit_test(test_a_study_of_two_steps),
+        cmocka_unit_test(test_a_finished_study), cmocka_unit_test(test_graded_scores_of_tasks), cmocka_unit_test(test_pictures), cmocka_unit_test(test_hops_and_pairs_of_other_types), cmocka_unit_test(test_a_study_of_two_steps),
         cmocka_unit_test(test_a_path_too_long_to_draw),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
