@@ -229,8 +229,8 @@ void task_free(task *t)
     free(t->file);
     free(t->text);
     free(t->answer_field);
-    scorer_free(t->scorer);
     free(t->image_field);
+    scorer_free(t->scorer);
     free(t->command);
     free(t);
 }
