@@ -38,6 +38,15 @@ static char *measure_name(const task *t, size_t i)
     return t->n_filters > 1 ? memory_print("%s,%s", m->name, response_filter_name(t->filters[m->filter])) : memory_text(m->name);
 }
 
+/* MeCab's, where a measure counts words; else NULL. */
+static const char *dictionary_of(const task *t)
+{
+    for (size_t i = 0; i < t->n_measures; i++)
+        if (t->measures[i].scorer && t->measures[i].scorer->segmenter)
+            return segmenter_dictionary(t->measures[i].scorer->segmenter);
+    return NULL;
+}
+
 /* How the task's examples and tokens come about, in a word each. */
 static char *manner(const task *t)
 {
@@ -60,6 +69,8 @@ static void print_task(const eval_run *r, const struct row *x)
     char *how = manner(t);
     printf("%-24s %-10s %9zu  %6.1f%%  %5.1f .. %5.1f    %6.1f%%%s%s\n", t->name, r->split, x->n, 100 * x->score, 100 * x->low, 100 * x->high, 100 * x->raw,
            *how ? "   " : "", how);
+    if (dictionary_of(t))
+        printf("  words of MeCab with the dictionary %s\n", dictionary_of(t));
     for (size_t i = 0; t->n_measures > 1 && i < t->n_measures; i++) {
         char *name = measure_name(t, i);
         printf("  %-33s %9s  %6.1f%%\n", name, "", 100 * lmeval_value(t, i, x->results, x->n));
@@ -73,8 +84,8 @@ static void print_task(const eval_run *r, const struct row *x)
 static json_t *task_json(const eval_run *r, const struct row *x)
 {
     const task *t = x->t;
-    json_t *out = json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:f}", "task", t->name, "split", r->split, "questions", (json_int_t)x->n, "score", x->score, "low", x->low, "high",
-                            x->high, "raw", x->raw);
+    json_t *out = json_pack("{s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:s*}", "task", t->name, "split", r->split, "questions", (json_int_t)x->n, "score", x->score, "low", x->low, "high",
+                            x->high, "raw", x->raw, "dictionary", dictionary_of(t));
     json_t *metrics = json_object();
     for (size_t i = 0; i < t->n_measures; i++) {
         char *name = measure_name(t, i);
