@@ -5,7 +5,7 @@ figure, and the time that each takes.
     python tests/peers/harness.py [--merganser build/release/merganser] [--model miniature/models/ja] [--threads 2] [--batch 1] [--repeat 1]
 
 JCommonsenseQA, JNLI, JSQuAD with one example and XWinograd without: the first 50 rows of each set are the pool of examples; 100 others fit
-into the model's positions, 10 more do not and are cut from the left. Python: tests/peers/venv with lm-eval==0.4.13."""
+into the model's positions, 10 more do not and are cut from the left (of XWinograd, whose sentences are what is scored, 10 more that fit). Python: tests/peers/venv with lm-eval==0.4.13."""
 import argparse
 import glob
 import json
@@ -21,7 +21,7 @@ TASKS = {  # task -> data set, evaluated split, shots, the field that is made lo
     "ja_leaderboard_jcommonsenseqa": ("Rakuten/JGLUE/JCommonsenseQA", "validation", 1, "question"),
     "ja_leaderboard_jnli": ("Rakuten/JGLUE/JNLI", "validation", 1, "sentence1"),
     "ja_leaderboard_jsquad": ("Rakuten/JGLUE/JSQuAD", "validation", 1, "context"),
-    "ja_leaderboard_xwinograd": ("polm-stability/xwinograd-ja", "test", 0, "sentence"),
+    "ja_leaderboard_xwinograd": ("polm-stability/xwinograd-ja", "test", 0, None),
 }
 TOLERANCE = 1e-3
 
@@ -51,7 +51,7 @@ def make_data(folder, tokenizer, positions):
     for name, (data, split, shots, field) in TASKS.items():
         rows = rows_of(os.path.join(ROOT, "recipes/data", data, split + ".jsonl"))
         rest = [r for r in rows[50:] if tokens(tokenizer, r) < positions / 2 - 300]
-        chosen, longer = rest[:100], [lengthen(r, field, positions + 50, tokenizer) for r in rest[100:110]]
+        chosen, longer = rest[:100], [lengthen(r, field, positions + 50, tokenizer) if field else r for r in rest[100:110]]
         assert len(chosen) == 100 and len(longer) == 10, name
         os.makedirs(os.path.join(folder, data), exist_ok=True)
         for which, part in (("train", rows[:50]), (split, chosen + longer)):
