@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "task/asking.h"
+#include "text/utf8.h"
 
 void task_cut_in_turn(const task *t, const char *end, char *text)
 {
@@ -28,7 +29,7 @@ char *task_answer_text(const task *t, const char *text, size_t n)
     return out.text;
 }
 
-int task_judge_text(const task *t, const json_t *gold, const char *answer, const language_model *lid, double *scores, judgement *out, error *err)
+static int judge_valid(const task *t, const json_t *gold, const char *answer, const language_model *lid, double *scores, judgement *out, error *err)
 {
     int status = 0;
     for (size_t f = 0; f < t->n_filters && status == 0; f++) {
@@ -46,6 +47,18 @@ int task_judge_text(const task *t, const json_t *gold, const char *answer, const
         }
         free(text);
     }
+    return status;
+}
+
+/* Expressions are searched in well-formed text only. */
+int task_judge_text(const task *t, const json_t *gold, const char *answer, const language_model *lid, double *scores, judgement *out, error *err)
+{
+    string repaired = {0};
+    size_t n = strlen(answer);
+    if (!utf8_valid(answer, n))
+        utf8_repair(&repaired, answer, n);
+    int status = judge_valid(t, gold, repaired.text ? repaired.text : answer, lid, scores, out, err);
+    free(repaired.text);
     return status;
 }
 

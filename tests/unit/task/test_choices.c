@@ -111,7 +111,8 @@ static void test_evaluated(void **state)
 {
     (void)state;
     error err = {0};
-    task *t = scene_good_task(HEAD "shots: {count: 2, from: nli.jsonl}\n", 1);
+    task *t = scene_good_task(HEAD "description: \"Numbers: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30.\\n\"\n"
+                                   "shots: {count: 2, from: nli.jsonl}\n", 1);
     checkpoint *c = checkpoint_open(SOURCE_DIR "/miniature/models/base", &err);
     if (!c)
         fail_msg("%s", err.text);

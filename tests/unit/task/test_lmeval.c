@@ -51,7 +51,7 @@ static void test_refused(void **state)
 {
     (void)state;
     static const struct { const char *yaml, *tells; } bad[] = {
-        {HEAD "doc_to_target: label\nprocess_docs: !function utils.f\n", "task.yml:5:15: '!function utils.f' is Python code"},
+        {HEAD "doc_to_target: label\nprocess_docs: !function utils.f\n", "task.yml:6:15: '!function utils.f' is Python code"},
         {HEAD "doc_to_target: !function utils.t\n", "'!function utils.t' is Python code"},
         {HEAD "doc_to_target: label\noutput_type: loglikelihood_rolling\n", "'loglikelihood_rolling' is not read here"},
         {HEAD "doc_to_target: label\nmetric_list: [{metric: bleu}]\n", "'bleu' of generate_until is not known"},

@@ -71,7 +71,7 @@ static void test_refused(void **state)
         {"data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: {language: ja}\n", "'name' is missing", ""},
         {"data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: {name: number, language: \"日本語\"}\n",
          "code such as ja", ""},
-        {"data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: [number]\n", "should be text", ""},
+        {"data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: [[number]]\n", "should be text", ""},
         {HEAD "temperature: -1\n", "temperature is -1", "[0, 100]"},
         {HEAD "temperature: .nan\n", "not a finite number", ""},
         {HEAD "top_p: 0\n", "top_p is 0", "(0, 1]"},
