@@ -173,6 +173,28 @@ tokenizer 's/"|":95/"ab":95/; s/"{":94/"ba":94/; s/"merges":\[\]/"merges":["a b"
 tokenizer 's/"|":95/"|":4000000/'; refused 4000000 96 -- generate "$work/tokens" -p "a|b"
 cp tests/fuzz/corpus/tokenizer/deep "$work/tokens/tokenizer.json"; refused tokenizer.json -- generate "$work/tokens" -p ab
 
+# ---- chat templates
+
+changed; cp -r "$bad" "$work/talks"
+template() { cat > "$work/talks/chat_template.jinja"; refused "$work/talks" "chat template" "$@" -- generate "$work/talks" --chat -p ab; }
+template "limit of" <<< '{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}'
+template "limit of 100000 numbers" <<< '{% for a in range(10 ** 9) %}{% endfor %}'
+template "limit of 1000 levels" <<< '{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}'
+{ printf '{{ '; repeat 100000 '('; } | template "limit of 200"
+printf '{%% if 1 %%}%.0s' $(seq 30000) | template "limit of 200"
+template "limit of 256 MB" <<< "{{ 'x' * 10 ** 9 }}"
+template "limit of" <<< "{% set ns = namespace(s='x') %}{% for i in range(99) %}{% set ns.s = [ns.s, ns.s] | join %}{% endfor %}"
+template 1:6 "'__class__'" unsafe <<< "{{ ''.__class__.__mro__ }}"
+template "'append'" unsafe <<< "{{ messages.append(1) }}"
+template "127 bits" <<< '{{ 10 ** 10000 }}'
+template "no such role" <<< "{{ raise_exception('no such role') }}"
+template "'nosuch'" <<< '{{ messages | nosuch }}'
+template "'include'" <<< "{% include '/etc/passwd' %}"
+printf '\xff' | template "not UTF-8"
+head -c 2000000 /dev/zero | tr '\0' x | template "the limit is 1048576"
+rm "$work/talks/chat_template.jinja"; mkfifo "$work/talks/chat_template.jinja"; refused chat_template.jinja FIFO -- generate "$work/talks" --chat -p ab
+rm -r "$work/talks"
+
 # ---- recipes
 
 one='models: [{model: '$good', parameters: {weight: 1}}]\nmerge_method: linear\n'
