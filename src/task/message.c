@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "task/picture.h"
 
-int message_read(user_message *m, const yaml_value *root, error *err)
+int message_read(message *m, const yaml_value *root, error *err)
 {
     const yaml_value *v = yaml_get(root, "system");
     const char *text = NULL;
@@ -23,24 +23,31 @@ int message_read(user_message *m, const yaml_value *root, error *err)
     return m->system ? 0 : -1;
 }
 
-void message_clear(user_message *m)
+void message_clear(message *m)
 {
     template_free(m->system);
-    *m = (user_message){0};
+    *m = (message){0};
 }
 
-static int say_system(const user_message *m, const question *q, json_t *messages, const char *name, error *err)
+char *message_system(const message *m, const question *q, error *err)
+{
+    char name[512];
+    snprintf(name, sizeof name, "%.450s line %zu", q->file, q->line);
+    return template_fill(m->system, q->fields, name, err);
+}
+
+static int say_system(const message *m, const question *q, json_t *messages, error *err)
 {
     if (!m->system)
         return 0;
-    char *text = template_fill(m->system, q->fields, name, err);
+    char *text = message_system(m, q, err);
     if (text)
         chat_say(messages, "system", text);
     free(text);
     return text ? 0 : -1;
 }
 
-int message_render(const user_message *m, const question *q, const chat *c, int pictures, char **text, size_t *n, error *err)
+int message_render(const message *m, const question *q, const chat *c, int pictures, char **text, size_t *n, error *err)
 {
     char name[512];
     json_t *messages = json_array();
@@ -49,7 +56,7 @@ int message_render(const user_message *m, const question *q, const chat *c, int 
     for (int i = 0; i < pictures && !strstr(*text, PICTURE_MARK); i++)
         string_puts(&said, PICTURE_MARK "\n");
     string_puts(&said, *text);
-    int status = say_system(m, q, messages, name, err);
+    int status = say_system(m, q, messages, err);
     if (status == 0) {
         chat_say(messages, "user", said.text);
         char *prompt = chat_text(c, messages, n, err);

@@ -7,16 +7,19 @@
 #include "text/chat.h"
 #include "text/template.h"
 
-typedef struct user_message {
+typedef struct message {
     bool chat;
     prompt_template *system;   /* the system message before it, with {field} places; NULL: none; owned */
-} user_message;
+} message;
 
 /* Of the keys `chat` and `system` of a task file. */
-int message_read(user_message *m, const yaml_value *root, error *err);
-void message_clear(user_message *m);
+int message_read(message *m, const yaml_value *root, error *err);
+void message_clear(message *m);
+
+/* The system message for a question; free() it. Only where there is one. */
+char *message_system(const message *m, const question *q, error *err);
 
 /* Renders *text, what the user says, as a prompt of *n bytes in its place. `pictures`: that many go in front where the text has no <image>. */
-int message_render(const user_message *m, const question *q, const chat *c, int pictures, char **text, size_t *n, error *err);
+int message_render(const message *m, const question *q, const chat *c, int pictures, char **text, size_t *n, error *err);
 
 #endif

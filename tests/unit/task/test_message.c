@@ -1,5 +1,7 @@
 #include "scene.h"
 
+#include "task/prompts.h"
+
 #define GOOD "splits: {test: q.jsonl}\nmax_new_tokens: 8\nmetric: number\n"
 
 static checkpoint model_with(const char *template)
@@ -45,13 +47,16 @@ static void asks_by_the_template(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *yaml = memory_print("%s%s", GOOD, cases[i].keys);
         task *t = scene_good_task(yaml, 1);
-        token_list got = {0}, wanted = ids_of(tok, cases[i].wanted, false);
-        assert_int_equal(task_prompt(t, t->splits[0].questions[3], tok, c, &got, &err), 0);
+        prompts *store = prompts_new();
+        token_list wanted = ids_of(tok, cases[i].wanted, false);
+        const prompt *asked = prompts_get(store, t, t->splits[0].questions[3], tok, c, 1024, &err);
+        assert_non_null(asked);
+        const token_list got = asked->context;
         assert_int_equal(got.count, wanted.count);
         assert_memory_equal(got.id, wanted.id, got.count * sizeof *got.id);
         assert_int_equal(got.id[0], tokenizer_bos(tok));
         assert_int_not_equal(got.id[1], tokenizer_bos(tok));
-        token_list_free(&got);
+        prompts_free(store);
         token_list_free(&wanted);
         task_free(t);
         free(yaml);
@@ -69,7 +74,7 @@ static void pictures_stand_in_front(void **state)
     checkpoint m = model_with("{{ messages[0].content }}");
     tokenizer *tok = tokenizer_of(&m, &err);
     chat *c = chat_of(&m, tok, true, &err);
-    const user_message plain = {.chat = true};
+    const message plain = {.chat = true};
     task *t = scene_good_task(GOOD "prompt: x\n", 1);
     static const struct { const char *said, *wanted; } cases[] = {{"what?", "<image>\nwhat?"}, {"see <image>?", "see <image>?"}};
     for (size_t i = 0; i < 2; i++) {
@@ -106,9 +111,10 @@ static void refusals(void **state)
     tokenizer *tok = tokenizer_of(&m, &err);
     chat *c = chat_of(&m, tok, true, &err);
     task *t = scene_good_task(GOOD "chat: true\nprompt: \"{question}\"\n", 1);
-    token_list ids = {0};
-    assert_int_equal(task_prompt(t, t->splits[0].questions[3], tok, c, &ids, &err), -1);
+    prompts *store = prompts_new();
+    assert_null(prompts_get(store, t, t->splits[0].questions[3], tok, c, 1024, &err));
     assert_error(&err, ERROR_FORMAT, "q.jsonl line 4: m: chat template:1:19: no user");
+    prompts_free(store);
     task_free(t);
     chat_free(c);
     tokenizer_free(tok);
