@@ -79,11 +79,14 @@ typedef struct jparser {
     error *err;
 } jparser;
 
-/* jinja_parser.c: expressions. Each returns NULL, or -1, with *err set on failure. */
+/* jinja_expression.c and jinja_operand.c. Each returns NULL, or -1, with *err set on failure. */
 jnode *jparse_expression(jparser *p);
 jnode *jparse_tuple(jparser *p, bool with_condition, const char *end_word);   /* end_word: a name that ends it too, or NULL */
 jnode *jparse_primary(jparser *p, bool as_target);
 jnode *jparse_filters(jparser *p, jnode *left, bool first_without_pipe);      /* NULL where there are none, too: look at err->code */
+jnode *jparse_postfix(jparser *p, jnode *n);                                   /* .name, [key], (arguments) */
+jnode *jparse_filters_and_tests(jparser *p, jnode *n);
+jnode *jparse_binary(jparser *p, enum jkind kind, const jtoken *at, int op, jnode *left, jnode *right);   /* of one operand: given as both */
 jnode *jparse_list_of(jparser *p, jnode *(*parse)(jparser *), const char *end_word, bool parentheses);
 
 /* jinja_statement.c */

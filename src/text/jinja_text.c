@@ -3,7 +3,6 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#include "text/newer.h"
 #include "text/utf8.h"
 
 /* ---- places */
@@ -70,8 +69,7 @@ size_t jtext_find(const char *s, size_t n, const char *what, size_t m, size_t fr
 
 static const char *category(uint32_t c)
 {
-    const char *newer = newer_category(c);
-    return newer ? newer : utf8proc_category_string((utf8proc_int32_t)c);
+    return utf8proc_category_string((utf8proc_int32_t)c);
 }
 
 static bool in_ranges(uint32_t c, const uint32_t (*ranges)[2], size_t n)
@@ -224,25 +222,28 @@ size_t jchar_case(uint32_t c, enum jcase to, uint32_t out[3])
     return 1;
 }
 
+#define SIGMA_REACH 1000   /* characters without case that are looked through for one with */
+
+static bool is_case_ignorable(uint32_t c)
+{
+    if (c < 0x80)
+        return c && strchr("'.:^`", (int)c);
+    return char_is_mark(c) || c == 0xAD || c == 0x2019 || strcmp(category(c), "Lm") == 0;
+}
+
 /* A sigma ends a word where a cased character stands before it and none behind, others in between not counting. */
 static bool is_final_sigma(const char *s, size_t n, size_t at)
 {
-    uint32_t c;
+    uint32_t c = 0;
     size_t before = at, behind = at + 2;
-    bool cased = false;
-    while (before && !cased) {
+    for (int i = 0; before && i < SIGMA_REACH && (i == 0 || is_case_ignorable(c)); i++)
         before -= (size_t)utf8_last(s, before, &c);
-        if (!char_is_mark(c) && strcmp(category(c), "Lm") != 0 && !strchr("'.:^`", c < 0x80 && c ? (int)c : '!') && c != 0xAD && c != 0x2019)
-            cased = jchar_is_cased(c) || (before = 0);
-    }
-    if (!cased)
+    if (at == 0 || !jchar_is_cased(c))
         return false;
-    while (behind < n) {
+    c = 0;
+    for (int i = 0; behind < n && i < SIGMA_REACH && (i == 0 || is_case_ignorable(c)); i++)
         behind += (size_t)utf8_get(s + behind, &c);
-        if (!char_is_mark(c) && strcmp(category(c), "Lm") != 0 && !strchr("'.:^`", c < 0x80 && c ? (int)c : '!') && c != 0xAD && c != 0x2019)
-            return !jchar_is_cased(c);
-    }
-    return true;
+    return is_case_ignorable(c) || !jchar_is_cased(c);
 }
 
 void jtext_put_case(string *out, const char *s, size_t n, enum jcase to)
