@@ -41,7 +41,8 @@ typedef struct merge_tensor {
     const char **source_names;    /* [n_models] as each model calls it */
     int slice;                    /* of the recipe, whose parameters apply; -1: the recipe is written as models */
     tensor shape;                 /* of the output: dtype, rank, shape; no data */
-    int64_t rows, columns, count;
+    int64_t rows, columns, count; /* that are merged: those of the shape, less `rest` */
+    const tensor *rest;           /* whose rows behind those are the output's as they are; borrowed; NULL: there are none */
     enum rounding work;           /* of compat mode: the type that mergekit computes in */
     double place;                 /* t of its layer, 0 outside the layers */
     bool copy;                    /* carried from the first source as it is */
@@ -69,7 +70,7 @@ struct merge_job {
     enum rounding rounding;       /* of this run: tensor->work in compat mode, else none */
     uint64_t mask_key;            /* of the native masks of this tensor */
     bool *draws;                  /* [n_models] begin sets it where a mask is random: mergekit draws count numbers for it; owned */
-    const mask_stream *stream;    /* mergekit's, standing at this tensor's first number; NULL: native masks. Borrowed */
+    const mersenne *stream;    /* mergekit's, standing at this tensor's first number; NULL: native masks. Borrowed */
 
     void *state;                  /* the method's, made by begin, one block of memory; freed with the job */
     int64_t rows, columns;        /* the tensor's; begin may cut the same elements another way */

@@ -20,7 +20,7 @@
 struct run {
     const merger *m;
     const recipe *recipe;
-    const mask_stream *streams;   /* [plan.count]; NULL: native masks */
+    const mersenne *streams;   /* [plan.count]; NULL: native masks */
     const size_t *order;          /* [count] places in the plan */
     size_t count;
     checkpoint *out;              /* memory to fill; NULL: */
@@ -36,23 +36,23 @@ static int by_drawing_order(const void *a, const void *b)
 
 /* mergekit's masks come from one stream, tensor after tensor in the order of their names: where each one begins. NULL: native masks, or
  * an error. */
-static mask_stream *find_streams(const merger *m, const recipe *r, error *err)
+static mersenne *find_streams(const merger *m, const recipe *r, error *err)
 {
     size_t count = m->plan.count;
-    mask_stream *streams = memory_new(count, sizeof *streams), at;
+    mersenne *streams = memory_new(count, sizeof *streams), at;
     const merge_tensor **order = memory_new(count, sizeof *order);
     int status = 0;
     for (size_t i = 0; i < count; i++)
         order[i] = &m->plan.items[i];
     qsort(order, count, sizeof *order, by_drawing_order);
-    mask_stream_seed(&at, (uint32_t)r->seed);
+    mersenne_seed(&at, (uint32_t)r->seed);
     for (size_t i = 0; i < count && status == 0; i++) {
         merge_job j;
         streams[order[i] - m->plan.items] = at;
         status = walk_begin(&j, m->method->kernel, r, order[i], err);
         for (int k = 0; status == 0 && j.draws && k < j.n_models; k++)
             if (j.draws[k])
-                mask_stream_skip(&at, order[i]->count);
+                mersenne_skip(&at, order[i]->count);
         walk_end(&j);
     }
     free(order);
@@ -150,13 +150,24 @@ static int check_run(merger *m, const recipe *r, const checkpoint *out, error *e
     return status == 0 ? check_memory(m, out, err) : -1;
 }
 
-static void advise(const struct run *run, size_t begin, size_t end, void (*what)(const tensor *t))
+struct advice {
+    const struct run *run;
+    size_t begin;
+    void (*give)(const tensor *t);
+};
+
+static void advise_one(void *context, size_t i)
 {
-    for (size_t i = begin; i < end; i++) {
-        const merge_tensor *t = &run->m->plan.items[run->order[i]];
-        for (int k = 0; k < t->n_models; k++)
-            what(t->sources[k]);
-    }
+    const struct advice *a = context;
+    const merge_tensor *t = &a->run->m->plan.items[a->run->order[a->begin + i]];
+    for (int k = 0; k < t->n_models; k++)
+        a->give(t->sources[k]);
+}
+
+/* By all threads: unmapping what was read takes about as long as a simple merge. */
+static void advise(const struct run *run, size_t begin, size_t end, void (*give)(const tensor *t))
+{
+    threads_run(run->m->options.pool, end - begin, advise_one, &(struct advice){run, begin, give});
 }
 
 static int run_group(const struct run *run, size_t begin, size_t end, error *err)
@@ -219,7 +230,7 @@ static int check_models(const merger *m, error *err)
 
 int merge_run(merger *m, const recipe *r, checkpoint *out, error *err)
 {
-    mask_stream *streams = NULL;
+    mersenne *streams = NULL;
     if (check_run(m, r, out, err) != 0)
         return -1;
     if (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err)))
@@ -246,7 +257,7 @@ static void drop(merge_sink *self, const merge_tensor *t, int64_t first, int64_t
 
 int merge_sample(merger *m, const recipe *r, const size_t *places, size_t n, error *err)
 {
-    mask_stream *streams = NULL;
+    mersenne *streams = NULL;
     merge_sink nowhere = {drop};
     if (check_run(m, r, NULL, err) != 0 || (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err))))
         return -1;
@@ -283,7 +294,7 @@ static int write_shard(struct run *run, folder_sink *sink, size_t shard, error *
 /* The outline has the plan's tensors in the plan's order. */
 int merge_write(merger *m, const recipe *r, folder_writer *w, error *err)
 {
-    mask_stream *streams = NULL;
+    mersenne *streams = NULL;
     folder_sink sink = {.sink = {put}, .m = m, .writer = w};
     int status = check_run(m, r, NULL, err);
     if (status == 0 && r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err)))
@@ -316,7 +327,7 @@ static void put_gguf(merge_sink *self, const merge_tensor *t, int64_t first, int
 
 int merge_write_gguf(merger *m, const recipe *r, gguf_writer *w, error *err)
 {
-    mask_stream *streams = NULL;
+    mersenne *streams = NULL;
     gguf_sink sink = {.sink = {put_gguf}, .m = m, .writer = w};
     if (check_run(m, r, NULL, err) != 0 || (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err))))
         return -1;

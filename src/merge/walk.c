@@ -230,12 +230,16 @@ void kernel_load(const merge_job *j, merge_strip *s)
     for (int i = 0; i < j->n_models; i++) {
         strip_load(&j->sources[i], s->begin, s->n, s->x + i * s->stride);
         strip_round(j->rounding, s->x + i * s->stride, s->n);
+        strip_expect(&j->sources[i], s->begin + s->n, s->n);
     }
 }
 
 static void check_sources(struct checked *checked, const merge_job *j, const merge_strip *s)
 {
     for (int i = 0; i < j->n_models; i++) {
+        const tensor *t = &j->sources[i];
+        if (j->rounding == ROUND_NONE && strip_is_finite(t->dtype, t->data, s->begin, s->n))
+            continue;
         int bad = strip_first_not_finite(s->x + i * s->stride, s->n);
         if (bad < s->n)
             note(&checked->first[i], s->begin + bad);
@@ -299,9 +303,8 @@ static void apply_strip(struct round *round, size_t job, merge_strip *s, void *b
     load_sources(round, job, s);
     round->kernel->apply(j, s, out);
     strip_store(out, s->n, d, bytes, at);
-    int bad = round->checks ? strip_first_overflow(out, s->n, d) : s->n;
-    if (bad < s->n)
-        note(&round->checks[job].first[j->n_models], s->begin + bad);
+    if (round->checks && !strip_is_finite(d, bytes, at, s->n))
+        note(&round->checks[job].first[j->n_models], s->begin + strip_first_overflow(out, s->n, d));
 }
 
 static void apply_piece(void *context, size_t number)
@@ -399,6 +402,33 @@ static void copy_job(const merge_job *j)
         j->sink->put(j->sink, j->tensor, 0, j->tensor->count, data);
 }
 
+/* The rows that are one model's as they are. */
+static int put_rest(const merge_job *j, error *err)
+{
+    const merge_tensor *t = j->tensor;
+    int64_t columns = t->columns, rows = t->shape.shape[0] - t->rows;
+    enum dtype d = t->shape.dtype;
+    tensor rest = *t->rest;
+    rest.shape[0] = rows;
+    size_t from = (size_t)t->count * dtype_size(rest.dtype), bytes = (size_t)(rows * columns) * dtype_size(d);
+    void *made = rest.data ? NULL : memory_try(tensor_bytes(&rest), t->name, err), *block = memory_try(bytes, t->name, err);
+    double x[STRIP];
+    int status = block && (rest.data || (made && rest.maker->make(rest.maker, t->rest, t->rows, rows, made, err) == 0)) ? 0 : -1;
+    rest.data = made ? made : (char *)t->rest->data + from;
+    for (int64_t at = 0; at < rows * columns && status == 0; at += STRIP) {
+        int n = rows * columns - at < STRIP ? (int)(rows * columns - at) : STRIP;
+        strip_load(&rest, at, n, x);
+        strip_store(x, n, d, block, at);
+    }
+    if (status == 0 && j->out)
+        memcpy((char *)j->out + (size_t)t->count * dtype_size(d), block, bytes);
+    else if (status == 0)
+        j->sink->put(j->sink, t, t->count, rows * columns, block);
+    free(block);
+    free(made);
+    return status;
+}
+
 static struct checked *new_checks(const merge_job *jobs, size_t n)
 {
     struct checked *checks = memory_new(n, sizeof *checks);
@@ -435,6 +465,8 @@ int walk_group(const method_kernel *k, merge_job *jobs, size_t n, const walk_opt
             copy_job(&jobs[i]);
         else if (status == 0)
             status = make_masks(&jobs[i], err);
+        if (status == 0 && jobs[i].tensor->rest)
+            status = put_rest(&jobs[i], err);
     }
     for (bool more = true; more && status == 0;)
         status = reduce_once(&round, &more, err);
