@@ -125,19 +125,26 @@ static plan *largest_plan(const session *s, error *err)
     return p;
 }
 
+static uint64_t candidate_bytes(const session *s)
+{
+    uint64_t most = 0;
+    for (size_t k = 0; k < s->n_steps; k++)
+        most = s->steps[k].recipe && s->steps[k].bytes > most ? s->steps[k].bytes : most;
+    return most;
+}
+
 /* Merges that are held at once: a candidate, and the winners that later steps stand on. */
 static uint64_t merge_bytes(const session *s)
 {
-    uint64_t winners = 0, candidate = 0, held = 0;
+    uint64_t winners = 0, held = 0;
     for (size_t k = 0; k < s->n_steps; k++) {
         const step *st = &s->steps[k];
-        candidate = st->recipe && st->bytes > candidate ? st->bytes : candidate;
         for (size_t i = 0; i < st->n_models; i++)
             winners += st->winner_of[i] >= 0 ? s->steps[st->winner_of[i]].bytes : 0;
         if (st->file->racing && race_bytes(st) > held)
             held = race_bytes(st);
     }
-    return held + winners + candidate;
+    return held + winners + candidate_bytes(s);
 }
 
 /* The longest path that may win, folded: at the end, when no candidate is in memory any more. */
@@ -187,11 +194,9 @@ static int count_memory(session *s, sizes *z, error *err)
     }
     uint64_t folded = fold_bytes(s), running = z->candidate + z->kv;
     z->total = (folded > running ? folded : running) + OTHER_BYTES;
-    if (z->total <= z->available) {
-        uint64_t one = checkpoint_bytes(s->models[0].checkpoint);
-        s->merge_memory = s->options->memory && z->candidate ? s->options->memory - running + one : 0;
+    s->merge_memory = s->options->memory > running ? s->options->memory - running + candidate_bytes(s) : 0;
+    if (z->total <= z->available)
         return 0;
-    }
     char a[32], b[32], c[32], d[32];
     return fail(err, ERROR_MEMORY, "the study needs %s of memory (merged weights %s, keys and values %s), and %s %s; %s",
                 progress_bytes(a, (double)z->total), progress_bytes(b, (double)z->candidate), progress_bytes(c, (double)z->kv),
