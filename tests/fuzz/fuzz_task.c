@@ -13,20 +13,22 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char folder[] = "/tmp/fuzz-task-XXXXXX";
+static language_model *lid;   /* NULL where its file is not there: languages are then refused */
 
 static void leave(void)
 {
+    language_free(lid);
     rmdir(folder);
 }
 
 static void judge(const task *t, const question *q)
 {
-    static const char *const answers[] = {"", "答えは1,000です。", "#### -\\boxed{12", "\xff９9.9"};
+    static const char *const answers[] = {"", "答えは1,000です。", "#### -\\boxed{12", "\xff９9.9", "ｶ゛ー〜 😀a b", "３-294,"};
     judgement j;
     error err;
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
-        task_judge(t, q, answers[i], NULL, &j, &err);
-    task_judge(t, q, task_question_text(t, q), NULL, &j, &err);
+        task_judge(t, q, answers[i], lid, &j, &err);
+    task_judge(t, q, task_question_text(t, q), lid, &j, &err);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -37,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (!mkdtemp(folder))
             abort();
         atexit(leave);
+        lid = language_open(NULL, &err);
         questions = file_join(folder, "q.jsonl");
         file = file_join(folder, "task.yml");
     }
