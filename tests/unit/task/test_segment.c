@@ -1,5 +1,6 @@
 #include "../base/check.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "task/segment.h"
@@ -61,6 +62,12 @@ static void test_folders_that_are_no_dictionary(void **state)
     }
     assert_null(segmenter_open(folder, &err));
     assert_error(&err, ERROR_FORMAT, folder, "cannot open");
+    char *path = file_join(folder, "matrix.bin");
+    unlink(path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_null(segmenter_open(folder, &err));
+    assert_error(&err, ERROR_IO, folder, "no file matrix.bin");
+    free(path);
     remove_folder(folder);
 }
 
