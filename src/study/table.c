@@ -58,8 +58,7 @@ static json_t *cell(const json_t *score, const question_pool *p, const size_t *c
         raw += w * sum / (double)(counts[k] ? counts[k] : 1);
         weight += w;
         base += counts[k];
-        const scorer *by = p->sets[k].task->scorer;
-        language = language || (by && by->language);
+        language = language || task_language(p->sets[k].task);
     }
     if (p->count > 1) {
         double half = 2 * sqrt(variance) / weight;
@@ -228,7 +227,7 @@ static json_t *question_text(const task *t, const question *q)
     const json_t *field = json_object_get(q->fields, "question");
     if (json_is_string(field))
         return json_incref((json_t *)field);
-    char *text = t->prompt ? template_fill(t->prompt, q->fields, q->id, NULL) : NULL;
+    char *text = t->command ? NULL : task_question_key(t, q, NULL);
     json_t *out = json_string(text ? text : q->id);
     free(text);
     return out ? out : json_string("");
@@ -267,8 +266,9 @@ static json_t *work(const contender_list *rows, const contender *winner, bool he
         json_array_append_new(answers, json_pack("{s:s, s:O, s:f, s:b}", "name", c->name, "text", text ? text : json_null(), "score", score, "ok",
                                                  score >= GOOD));
     }
-    json_t *out = json_pack("{s:o, s:o, s:o}", "question", question_text(t, q), "gold",
-                            plain(json_object_get(q->fields, t->answer_field)), "answers", answers);
+    json_t *gold = t->command ? NULL : asking_gold(t, q, NULL);
+    json_t *out = json_pack("{s:o, s:o, s:o}", "question", question_text(t, q), "gold", plain(gold), "answers", answers);
+    json_decref(gold);
     const char *note = graded ? ours > theirs   ? "better than every source"
                                 : ours < theirs ? "a source is better"
                                                 : "the best source is as good"
