@@ -121,18 +121,20 @@ static int read_generation(task *t, const yaml_value *root, error *err)
     return read_stops(t, yaml_get(root, "stop"), err);
 }
 
-/* image and tiles. */
-static int read_picture(task *t, const yaml_value *root, error *err)
+/* What a prompt is made of beside its text. */
+static int read_parts(task *t, const yaml_value *root, error *err)
 {
     const char *field = NULL;
-    bool tiles = true;
+    bool tiles = true, special = true;
     const yaml_value *v = yaml_get(root, "tiles");
-    if (yaml_text(yaml_get(root, "image"), &field, err) != 0 || yaml_bool(v, &tiles, err) != 0)
+    if (yaml_text(yaml_get(root, "image"), &field, err) != 0 || yaml_bool(v, &tiles, err) != 0 ||
+        yaml_bool(yaml_get(root, "special_tokens"), &special, err) != 0)
         return -1;
     if (v && !field)
         return yaml_fail(err, v, "tiles says something of pictures, but 'image' names no field that holds one");
     t->image_field = memory_text(field);
     t->one_view = !tiles;
+    t->no_special = !special;
     return 0;
 }
 
@@ -140,7 +142,7 @@ static int read_command(task *t, const yaml_value *root, const yaml_value *v, er
 {
     static const char *const keys[] = {"run", "seconds", NULL};
     static const char *const engine_keys[] = {"prompt", "answer", "max_new_tokens", "stop", "truncate", "temperature", "top_p",
-                                              "repetition_penalty", "metric", "beams", "min_new_tokens", "image", "tiles", NULL};
+                                              "repetition_penalty", "metric", "beams", "min_new_tokens", "image", "tiles", "special_tokens", NULL};
     const char *run = NULL;
     if (v->kind != YAML_MAP)
         return yaml_fail(err, v, "command should be {run: \"... {model}\", seconds: 600}");
@@ -161,7 +163,7 @@ static int read_command(task *t, const yaml_value *root, const yaml_value *v, er
 static int read_keys(task *t, const yaml_value *root, uint64_t seed, error *err)
 {
     static const char *const keys[] = {"name", "data", "splits", "id", "prompt", "answer", "max_new_tokens", "stop", "truncate",
-                                       "temperature", "top_p", "repetition_penalty", "metric", "command", "beams", "min_new_tokens", "image", "tiles", NULL};
+                                       "temperature", "top_p", "repetition_penalty", "metric", "command", "beams", "min_new_tokens", "image", "tiles", "special_tokens", NULL};
     const char *name = NULL, *answer = "answer";
     const yaml_value *command = yaml_get(root, "command");
     if (root->kind != YAML_MAP)
@@ -177,7 +179,7 @@ static int read_keys(task *t, const yaml_value *root, uint64_t seed, error *err)
         if (read_command(t, root, command, err) != 0)
             return -1;
     } else if (read_prompt(t, root, err) != 0 || read_metric(t, root, err) != 0 || read_generation(t, root, err) != 0 ||
-               read_picture(t, root, err) != 0) {
+               read_parts(t, root, err) != 0) {
         return -1;
     }
     return splits_read(t, root, seed, err);
@@ -285,7 +287,7 @@ int task_prompt(const task *t, const question *q, const tokenizer *tok, token_li
     char *text = template_fill(t->prompt, q->fields, name, err);
     if (!text)
         return -1;
-    int status = t->image_field ? picture_encode(tok, text, true, 1, out, err) : tokenizer_encode(tok, text, strlen(text), true, out, err);
+    int status = t->image_field ? picture_encode(tok, text, !t->no_special, 1, out, err) : tokenizer_encode(tok, text, strlen(text), !t->no_special, out, err);
     free(text);
     return status == 0 || !t->image_field ? status : fail_in(err, "%s", name);
 }

@@ -10,6 +10,7 @@
  *     truncate: left                   # else a prompt that does not fit is an error
  *     temperature: 0                   # and top_p, repetition_penalty; 0 is greedy
  *     beams: 5                         # beam search; and min_new_tokens
+ *     special_tokens: true             # what the tokenizer adds, BOS
  *     image: image                     # the field with a picture's file; <image> in the prompt is where it stands
  *     metric: {name: number_paper, language: ja}   # scorer.h has the other options
  * or
@@ -49,6 +50,7 @@ typedef struct task {
     bool truncate_left;
     int min_new, beams;            /* 0: none */
     char *image_field;             /* that names a question's picture, a file beside the question's; NULL: questions without pictures; owned */
+    bool no_special;               /* the prompt is encoded without BOS and the like */
     bool one_view;                 /* a picture is one view, whatever the model's files say of tiles */
     float temperature, top_p, repetition_penalty;
     scorer *scorer;                /* the metric with its options; NULL for commands, which judge by themselves; owned */

@@ -1,5 +1,5 @@
-"""Makes corpus/bin, corpus/adapter, corpus/image and corpus/sentencepiece: python make_corpus.py corpus    (torch, safetensors, sentencepiece)"""
-import io, json, os, pathlib, sys, zipfile
+"""Makes corpus/bin, corpus/adapter, corpus/image, corpus/features and corpus/sentencepiece: python make_corpus.py corpus    (torch, safetensors, sentencepiece)"""
+import io, json, os, pathlib, struct, sys, zipfile
 import torch
 from safetensors.torch import save
 
@@ -18,6 +18,16 @@ def adapter(name, config, tensors):
 class Evil:
     def __reduce__(self):
         return (os.system, ("id",))
+
+
+
+def features(name, rows, width, n):
+    with open(f"{OUT}/features/{name}", "wb") as f:
+        f.write(b"MGFEAT1\n" + struct.pack("<qq", rows, width) + bytes(40 + n))
+
+
+for name, *size in ("two-rows", 2, 3, 24), ("short", 2, 3, 20), ("huge", 2**62, 4, 16), ("negative", -2, -3, 24), ("head", 1, 1, 0):
+    features(name, *size)
 
 
 x = torch.arange(6.0).view(2, 3)
