@@ -58,6 +58,20 @@ expect 1 "bad.png" "$MERGANSER" generate "$sees" -i "$work/bad.png" -p 'x'
 head -c 1000 $picture > "$work/short.png"
 expect 1 "short.png" "$MERGANSER" generate "$sees" -i "$work/short.png" -p 'x'
 
+# Every kind of picture is seen; cut short, or announcing more than it holds, each is refused, quickly and in one line.
+pictures=$(dirname $cases)/pictures
+for file in "$pictures"/*.png "$pictures"/*.jpg; do
+    name=$(basename "$file")
+    expect 0 "" timeout 20 "$MERGANSER" generate "$sees" -i "$file" -p 'x' -n 1
+    head -c $(($(wc -c < "$file") / 2)) "$file" > "$work/cut-$name"
+    expect 1 "cut-$name" timeout 20 "$MERGANSER" generate "$sees" -i "$work/cut-$name" -p 'x' -n 1
+done
+{ head -c 16 "$picture"; printf '\x7f\xff\xff\xff\x7f\xff\xff\xff'; tail -c +25 "$picture"; } > "$work/huge.png"
+expect 1 "huge.png" timeout 20 "$MERGANSER" generate "$sees" -i "$work/huge.png" -p 'x'
+: > "$work/empty.png"
+expect 1 "empty.png" "$MERGANSER" generate "$sees" -i "$work/empty.png" -p 'x'
+expect 1 "data" "$MERGANSER" generate "$sees" -i tests/data -p 'x'
+
 # ---- tasks
 
 mkdir "$work/data"
