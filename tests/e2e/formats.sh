@@ -30,7 +30,7 @@ cmp "$work/evolved/best/model.safetensors" "$work/evolved-again/model.safetensor
 "$MERGANSER" inspect "$work/slices.yml" --quiet | grep -q "layers 4-8: miniature/models/math-b 3-7 + miniature/models/ja 3-7" || die "inspect does not tell the slices"
 "$MERGANSER" merge "$work/modules.yml" "$work/moduled" --quiet > /dev/null
 "$MERGANSER" merge "$work/tokenizer.yml" "$work/built" --quiet > /dev/null
-"$MERGANSER" inspect "$work/built" | grep -q "tokenizer: 939 tokens" || die "the tokenizer is not the base's and two tokens"
+"$MERGANSER" inspect "$work/built" | grep -q "tokenizer: BPE, 939 tokens" || die "the tokenizer is not the base's and two tokens"
 [ "$("$MERGANSER" generate "$work/tokenizer.yml" -p "3 + 4 = " --max-new 8 --json --quiet)" = "$("$MERGANSER" generate "$work/built" -p "3 + 4 = " --max-new 8 --json --quiet)" ] ||
     die "the merge in memory answers otherwise than its folder"
 grep -q im_start "$work/built/chat_template.jinja" && [ ! -e "$work/built/generation_config.json" ] || die "the built tokenizer's files are not those of the recipe"
