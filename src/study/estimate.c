@@ -124,8 +124,8 @@ static uint64_t merge_bytes(const session *s)
         candidate = st->recipe && st->bytes > candidate ? st->bytes : candidate;
         for (size_t i = 0; i < st->n_models; i++)
             winners += st->winner_of[i] >= 0 ? s->steps[st->winner_of[i]].bytes : 0;
-        if (st->file->racing && race_bytes(s, st) > held)
-            held = race_bytes(s, st);
+        if (st->file->racing && race_bytes(st) > held)
+            held = race_bytes(st);
     }
     return held + winners + candidate;
 }

@@ -38,14 +38,14 @@ typedef struct race {
     size_t n;
 } race;
 
-static bool is_held(const session *s, const step *st)
+static bool is_held(const step *st)
 {
     return st->recipe && st->bytes * (uint64_t)st->population <= HELD_BYTES;
 }
 
-uint64_t race_bytes(const session *s, const step *st)
+uint64_t race_bytes(const step *st)
 {
-    return is_held(s, st) ? st->bytes * (uint64_t)st->population : 0;
+    return is_held(st) ? st->bytes * (uint64_t)st->population : 0;
 }
 
 const char *race_objection(const session *s, const step *st, double merge_seconds, double question_seconds)
@@ -53,9 +53,9 @@ const char *race_objection(const session *s, const step *st, double merge_second
     for (size_t k = 0; k < s->search.count; k++)
         if (s->search.sets[k].task->command)
             return "a task's command judges all questions at once";
-    if (st->recipe && !is_held(s, st) && merge_seconds <= 0)
+    if (st->recipe && !is_held(st) && merge_seconds <= 0)
         return "how long a merge takes is not known, and the merges do not fit into memory";
-    if (st->recipe && !is_held(s, st) && merge_seconds > MERGE_SHARE * (merge_seconds + BLOCK * question_seconds))
+    if (st->recipe && !is_held(st) && merge_seconds > MERGE_SHARE * (merge_seconds + BLOCK * question_seconds))
         return "merging anew for each block of questions would take more than 5 % of the time, and the merges do not fit into memory";
     return NULL;
 }
@@ -82,7 +82,7 @@ static int score_block(race *r, racer *c, const question_set *block, size_t n, e
     genome_decode(r->st->genome, c->x, r->st->recipe);
     if (score_recipe(s, r->st, r->st->recipe, block, n, out, err) != 0)
         return -1;
-    if (out->outcome == OUTCOME_COMPLETE && is_held(s, r->st)) {     /* the next merge gets new memory */
+    if (out->outcome == OUTCOME_COMPLETE && is_held(r->st)) {     /* the next merge gets new memory */
         c->merged = s->candidate;
         s->candidate = NULL;
     }
