@@ -224,9 +224,11 @@ static void tell_pictures(const struct builtin *b, feature_counts before, evalua
 {
     feature_counts now = feature_store_counts(b->features);
     out->pictures = (feature_counts){now.computed - before.computed, now.found - before.found};
-    if (out->pictures.computed || out->pictures.found)
+    if (b->options.features && (out->pictures.computed || out->pictures.found))
         progress_say("features of pictures: %llu computed, %llu found in %s", (unsigned long long)out->pictures.computed,
-                     (unsigned long long)out->pictures.found, b->options.features ? "the study's folder" : "files");
+                     (unsigned long long)out->pictures.found, b->options.features);
+    else if (out->pictures.computed)
+        progress_say("features of pictures: %llu computed", (unsigned long long)out->pictures.computed);
 }
 
 static bool on_step(void *context, size_t done, size_t n, const engine_stats *stats)
@@ -289,7 +291,8 @@ static int run_engine(struct builtin *b, const lineup *c, const question_set *se
     }
     if (n_pictures) {
         feature_store_take(b->features, NULL, NULL, NULL, NULL);   /* the model may be gone before the next is taken */
-        tell_pictures(b, before, out);
+        if (status == 0)
+            tell_pictures(b, before, out);
     }
     bool ran = status == 0;
     if (ran)
