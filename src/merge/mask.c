@@ -63,7 +63,7 @@ typedef uint64_t double_bits __attribute__((may_alias));
 
 CPU_CLONES static void keep_64(uint64_t bits, double_bits *x)
 {
-    for (int i = 0; i < 64; i++)
+    for (uint64_t i = 0; i < 64; i++)
         x[i] &= -(bits >> i & 1);
 }
 

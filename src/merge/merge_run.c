@@ -134,13 +134,24 @@ static int check_run(merger *m, const recipe *r, error *err)
     return status;
 }
 
-static void advise(const struct run *run, size_t begin, size_t end, void (*what)(const tensor *t))
+struct advice {
+    const struct run *run;
+    size_t begin;
+    void (*give)(const tensor *t);
+};
+
+static void advise_one(void *context, size_t i)
 {
-    for (size_t i = begin; i < end; i++) {
-        const merge_tensor *t = &run->m->plan.items[run->order[i]];
-        for (int k = 0; k < t->n_models; k++)
-            what(t->sources[k]);
-    }
+    const struct advice *a = context;
+    const merge_tensor *t = &a->run->m->plan.items[a->run->order[a->begin + i]];
+    for (int k = 0; k < t->n_models; k++)
+        a->give(t->sources[k]);
+}
+
+/* By all threads: unmapping what was read takes about as long as a simple merge. */
+static void advise(const struct run *run, size_t begin, size_t end, void (*give)(const tensor *t))
+{
+    threads_run(run->m->options.pool, end - begin, advise_one, &(struct advice){run, begin, give});
 }
 
 static int run_group(const struct run *run, size_t begin, size_t end, error *err)

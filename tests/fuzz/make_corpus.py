@@ -1,5 +1,5 @@
-"""Makes corpus/bin and corpus/adapter: python make_corpus.py corpus    (torch, safetensors)"""
-import io, json, os, sys, zipfile
+"""Makes corpus/bin, corpus/adapter and corpus/image: python make_corpus.py corpus    (torch, safetensors)"""
+import io, json, os, pathlib, sys, zipfile
 import torch
 from safetensors.torch import save
 
@@ -51,3 +51,12 @@ adapter("cast", plain, {"base_model.model.wte.modules_to_save.weight": ones(6, 4
 adapter("rank0", dict(plain, r=0), q)
 adapter("mismatch", dict(plain, r=4), q)
 adapter("missing", plain, {"x.lora_A.weight": ones(2, 4), "x.lora_B.weight": ones(3, 2)})
+
+# pictures, alone and behind a processor: preprocessor_config.json, a NUL, the picture
+pictures = pathlib.Path(__file__).parent.parent / "goldens/golden/pictures"
+small = [p for p in sorted(pictures.iterdir()) if p.suffix in (".png", ".jpg") and p.stat().st_size < 1200]
+for p in small:
+    pathlib.Path(f"{OUT}/image/{p.name}").write_bytes(p.read_bytes())
+for p in sorted(pictures.glob("processors/*/preprocessor_config.json")):
+    config = p.read_text().replace("56", "28").replace("112", "56").replace("168", "84")
+    pathlib.Path(f"{OUT}/image/{p.parent.name}").write_bytes(json.dumps(json.loads(config)).encode() + b"\0" + small[0].read_bytes())

@@ -11,7 +11,7 @@
 
 static const struct { const char *name; void (*run)(const golden_context *); } folders[] = {
     {"engine", golden_engine}, {"engine", golden_image}, {"merge", golden_merge}, {"mergekit", golden_mergekit}, {"metrics", golden_metrics},
-    {"optim", golden_optim}, {"study", golden_study}, {"tokenizer", golden_tokenizer},
+    {"optim", golden_optim}, {"pictures", golden_pictures}, {"study", golden_study}, {"tokenizer", golden_tokenizer},
 };
 
 static char **wanted;

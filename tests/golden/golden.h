@@ -29,6 +29,7 @@ void golden_merge(const golden_context *c);
 void golden_mergekit(const golden_context *c);
 void golden_metrics(const golden_context *c);
 void golden_optim(const golden_context *c);
+void golden_pictures(const golden_context *c);
 void golden_study(const golden_context *c);
 void golden_tokenizer(const golden_context *c);
 
