@@ -91,7 +91,7 @@ static int run(const command *self, int argc, char **argv)
     feature_store *features = feature_store_new(NULL);
     answer result = {0};
     const backend *family = options_backend(&common, &err);
-    if (!family || source_open(words[0], pool, &model, &err) != 0)
+    if (!family || source_open(words[0], &(merge_options){.pool = pool, .memory = common.memory}, &model, &err) != 0)
         goto done;
     for (size_t i = 0; i < model.n_models; i++)
         if (checkpoint_check_finite(model.models[i], pool, &err) != 0)
@@ -105,7 +105,7 @@ static int run(const command *self, int argc, char **argv)
         shown_make(&prompt_shown, features, pictures.items, (int)pictures.count, one_view ? FEATURES_ONE_VIEW : FEATURES_AS_CONFIGURED, &marked,
                    picture_token(t, feature_store_image_token(features), p->config.vocab), &err) != 0)
         goto done;
-    e = engine_new(p, &(engine_options){.backend = family, .pool = pool, .tokenizer = t, .slots = (int)(beams > 1 ? beams : 1), .kv_bytes = common.memory}, &err);
+    e = engine_new(p, &(engine_options){.backend = family, .pool = pool, .tokenizer = t, .slots = (int)(beams > 1 ? beams : 1), .kv_bytes = source_leaves(&model, common.memory)}, &err);
     if (!e)
         goto done;
     request r = {.ids = prompt_shown.ids.id, .n_ids = prompt_shown.ids.count, .pictures = prompt_shown.pictures, .n_pictures = prompt_shown.n,

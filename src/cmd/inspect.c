@@ -266,7 +266,7 @@ static int inspect_source(const char *name, threads *pool, bool json, bool all, 
     source s = {0};
     if (gguf_is(name))
         return inspect_gguf(name, json, all, err);
-    if (source_open(name, pool, &s, err) != 0)
+    if (source_open(name, &(merge_options){.pool = pool}, &s, err) != 0)
         return -1;
     int status = s.path ? inspect_path(name, &s, json, err) : inspect_model(name, s.models[0], json, all, err);
     source_close(&s);

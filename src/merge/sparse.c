@@ -67,7 +67,7 @@ size_t sparse_bytes(enum sparsifier kind, int n_models, int64_t columns)
     else if (kind == SPARSE_OUTLIERS)
         each += 2 * sizeof(select_state);
     else if (kind != SPARSE_NONE)
-        each += sizeof(mask_stream);
+        each += sizeof(mersenne);
     if (kind == SPARSE_MAGPRUNE)
         each += (size_t)columns * sizeof(uint32_t);
     return sizeof(sparse) + (size_t)n_models * each;
@@ -105,7 +105,7 @@ static int begin_outliers(sparse_model *m, merge_job *j, int i, select_state *me
     return 0;
 }
 
-static int begin_random(sparse_model *m, merge_job *j, int i, mask_stream *memory, error *err)
+static int begin_random(sparse_model *m, merge_job *j, int i, mersenne *memory, error *err)
 {
     if (m->density < 0)
         return fail(err, ERROR_FORMAT, "%s: the density of '%s' for '%s' is %g; a share of elements is in [0, 1]", j->recipe->method, kernel_model(j, i),
@@ -127,8 +127,8 @@ static int begin_magprune(sparse_model *m, merge_job *j, int i, void *memory, er
     if (!(m->density - m->epsilon > 0 && m->density + m->epsilon < 1))
         return fail(err, ERROR_FORMAT, "%s: density %g and epsilon %g of '%s' for '%s': density - epsilon and density + epsilon should lie between 0 and 1",
                     j->recipe->method, m->density, m->epsilon, kernel_model(j, i), j->tensor->name);
-    m->stream = (mask_stream *)memory + i;
-    m->limits = (uint32_t *)(void *)((mask_stream *)memory + j->n_models) + i * j->columns;
+    m->stream = (mersenne *)memory + i;
+    m->limits = (uint32_t *)(void *)((mersenne *)memory + j->n_models) + i * j->columns;
     prune_limits(m->work, m->density, m->epsilon, j->recipe->mask == MERGE_MASK_MT19937 ? 0x1p24 : 0x1p32, (int)j->columns, m->limits);
     j->draws[i] = true;
     return 0;
@@ -147,7 +147,7 @@ static int begin_model(sparse *p, merge_job *j, int i, enum sparsifier kind, boo
         m->work = j->rounding == ROUND_F16 ? ROUND_F32 : j->rounding;
     int status = kind == SPARSE_MAGNITUDE  ? begin_magnitude(m, j, (select_state *)memory + i)
                  : kind == SPARSE_OUTLIERS ? begin_outliers(m, j, i, (select_state *)memory + (ptrdiff_t)2 * i, err)
-                 : kind == SPARSE_RANDOM   ? begin_random(m, j, i, (mask_stream *)memory + i, err)
+                 : kind == SPARSE_RANDOM   ? begin_random(m, j, i, (mersenne *)memory + i, err)
                                            : begin_magprune(m, j, i, memory, err);
     if (rescale && j->recipe->inverse_density && m->density > 0)
         m->scale = 1 / m->density;
@@ -178,11 +178,11 @@ int sparse_begin(sparse *p, merge_job *j, enum sparsifier kind, bool rescale, er
 /* Mergekit draws model after model; here all models go through the tensor together, each with a copy of the stream. */
 static void begin_streams(const sparse *p, const merge_job *j)
 {
-    mask_stream at = *j->stream;
+    mersenne at = *j->stream;
     for (int i = 0; i < j->n_models; i++)
         if (is_drawn(&p->model[i])) {
             *p->model[i].stream = at;
-            mask_stream_skip(&at, j->tensor->count);
+            mersenne_skip(&at, j->tensor->count);
         }
 }
 
@@ -192,7 +192,7 @@ static void prune(const merge_job *j, const sparse_model *m, const merge_strip *
     uint32_t *numbers = memory;
     if (j->stream)
         for (int i = 0; i < s->n; i++)
-            numbers[i] = mask_stream_next(m->stream) & 0xffffff;
+            numbers[i] = mersenne_next(m->stream) & 0xffffff;
     else
         mask_numbers(j->mask_key, m->ordinal, s->begin, s->n, numbers);
     prune_row(s->n, d, m->limits, numbers, memory + s->n, bits);
@@ -206,7 +206,7 @@ static void draw(const merge_job *j, const sparse_model *m, const merge_strip *s
     if (m->kept == KEPT_PRUNED)
         prune(j, m, s, d, memory, bits);
     else if (j->stream)
-        mask_stream_draw(m->stream, m->density, s->n, bits);
+        mask_draw(m->stream, m->density, s->n, bits);
     else
         mask_random(j->mask_key, m->ordinal, m->density, s->begin, s->n, bits);
     mask_put(mask_of(j, m), s->begin, s->n, bits);

@@ -28,7 +28,7 @@ typedef struct sparse_model {
     enum rounding work;          /* while sparsifying: mergekit draws f16's masks in f32 */
     uint32_t ordinal;            /* among the models that are not the base: keys the masks */
     select_state *large, *small; /* the thresholds in use, or NULL: what is kept (KEPT_LARGE, KEPT_MIDDLE), what is dropped below it */
-    mask_stream *stream;         /* mergekit's, at this model's next number */
+    mersenne *stream;       /* mergekit's, at this model's next number */
     uint32_t *limits;            /* [columns] KEPT_PRUNED: by rank in a row */
 } sparse_model;
 

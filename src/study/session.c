@@ -81,9 +81,9 @@ static int check_metrics(const session *s, error *err)
     for (size_t i = 0; i < s->search.count; i++) {
         const study_task *named = &s->file->tasks[i];
         const task *t = s->search.sets[i].task;
-        if (named->metric && (!t->metric || strcmp(t->metric->name, named->metric) != 0))
+        if (named->metric && (!t->scorer || strcmp(t->scorer->metric->name, named->metric) != 0))
             return fail(err, ERROR_USAGE, "%s:%d: the metric is '%s', and %s is scored by %s: leave 'metric' out or change the task file", s->file->path, named->line,
-                        named->metric, t->file, t->metric ? t->metric->name : "a command");
+                        named->metric, t->file, t->scorer ? t->scorer->metric->name : "a command");
     }
     return 0;
 }
@@ -138,7 +138,7 @@ static int open_model(session *s, int index, error *err)
         return 0;
     session_model *m = &s->models[s->n_models++];
     *m = (session_model){.name = memory_text(named->name), .path = memory_text(named->path), .index = index};
-    m->checkpoint = source_open_one(m->path, 0, s->pool, err);
+    m->checkpoint = source_open_one(m->path, 0, &(merge_options){.pool = s->pool, .memory = s->options->memory}, err);
     if (!m->checkpoint)
         return fail_in(err, "model '%s'", m->name);
     if (checkpoint_digest_sampled(m->checkpoint, m->digest, err) != 0)

@@ -150,10 +150,10 @@ static json_t *tasks_json(const session *s)
 
 static char *metric_name(const session *s)
 {
-    const task *t = s->search.sets[0].task;
-    if (s->search.count != 1 || !t->metric)
+    const scorer *by = s->search.sets[0].task->scorer;
+    if (s->search.count != 1 || !by)
         return memory_text("score");
-    return memory_print("%s%s%s", t->metric->name, t->language ? "_" : "", t->language ? t->language : "");
+    return memory_print("%s%s%s", by->metric->name, by->language ? "_" : "", by->language ? by->language : "");
 }
 
 json_t *settings_new(session *s, error *err)

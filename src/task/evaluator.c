@@ -180,14 +180,14 @@ static const language_model *lid_of(struct builtin *b)
 
 static int want_language(struct builtin *b, const task *t, error *err)
 {
-    if (!t->language)
+    if (!t->scorer->language)
         return 0;
     if (!lid_of(b) && !(b->lid = language_open(NULL, err)))
         return -1;
-    return language_knows(lid_of(b), t->language)
+    return language_knows(lid_of(b), t->scorer->language)
                ? 0
                : fail(err, ERROR_USAGE, "%s: language '%s' is not one that lid.176.ftz knows (Japanese is ja)", t->file,
-                      t->language);
+                      t->scorer->language);
 }
 
 /* ---- sets that the engine runs */

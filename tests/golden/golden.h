@@ -25,6 +25,7 @@ void golden_mismatch(const char *name, const char *format, ...) __attribute__((f
 
 void golden_engine(const golden_context *c);
 void golden_image(const golden_context *c);
+void golden_jp_lmeh(const golden_context *c);
 void golden_merge(const golden_context *c);
 void golden_mergekit(const golden_context *c);
 void golden_metrics(const golden_context *c);

@@ -26,8 +26,8 @@ static void test_all_keys(void **state)
     assert_string_equal(t->stops[1], "指示");
     assert_true(t->truncate_left);
     assert_true(t->temperature == 0.5f && t->top_p == 0.9f && t->repetition_penalty == 1.5f);
-    assert_ptr_equal(t->metric, metric_find("number_paper"));
-    assert_string_equal(t->language, "ja");
+    assert_ptr_equal(t->scorer->metric, metric_find("number_paper"));
+    assert_string_equal(t->scorer->language, "ja");
     assert_null(t->command);
     assert_true(t->has_questions && t->splits_made);
     assert_non_null(strstr(t->text, "name: sums"));
@@ -42,7 +42,7 @@ static void test_defaults(void **state)
     assert_string_equal(t->answer_field, "answer");
     assert_true(t->temperature == 0 && t->top_p == 1 && t->repetition_penalty == 1);
     assert_false(t->truncate_left);
-    assert_null(t->language);
+    assert_null(t->scorer->language);
     assert_int_equal(t->n_stops, 1);
     task_free(t);
 }
