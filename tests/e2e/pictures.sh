@@ -77,6 +77,19 @@ head -c 900 $kinds/progressive.jpg > "$work/changed"; broken "a JPEG that ends e
 head -c 900 $kinds/png-2-8.png > "$work/changed"; broken "a PNG that ends early, after 900 bytes"
 printf 'GIF89a' > "$work/changed"; broken "a GIF file"
 : > "$work/changed"; broken "an empty file"
+# Every kind of picture is seen; cut short, or announcing more than it holds, each is refused, quickly and in one line.
+pictures=$(dirname $cases)/pictures
+for file in "$pictures"/*.png "$pictures"/*.jpg; do
+    name=$(basename "$file")
+    expect 0 "" timeout 20 "$MERGANSER" generate "$sees" -i "$file" -p 'x' -n 1
+    head -c $(($(wc -c < "$file") / 2)) "$file" > "$work/cut-$name"
+    expect 1 "cut-$name" timeout 20 "$MERGANSER" generate "$sees" -i "$work/cut-$name" -p 'x' -n 1
+done
+{ head -c 16 "$picture"; printf '\x7f\xff\xff\xff\x7f\xff\xff\xff'; tail -c +25 "$picture"; } > "$work/huge.png"
+expect 1 "huge.png" timeout 20 "$MERGANSER" generate "$sees" -i "$work/huge.png" -p 'x'
+: > "$work/empty.png"
+expect 1 "empty.png" "$MERGANSER" generate "$sees" -i "$work/empty.png" -p 'x'
+expect 1 "data" "$MERGANSER" generate "$sees" -i tests/data -p 'x'
 
 # ---- tasks
 
