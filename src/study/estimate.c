@@ -12,6 +12,7 @@
 #include "study/forecast.h"
 #include "study/generation.h"
 #include "study/session.h"
+#include "task/prompts.h"
 #include "text/tokenizer.h"
 
 #define OTHER_BYTES ((uint64_t)512 << 20)   /* tokenizers, activations, questions, the program */
@@ -57,7 +58,7 @@ static uint64_t memory_available(void)
 
 static int add_prompts(const session *s, const question_pool *p, const tokenizer *tok, const model_config *config, prompt_sizes *out, error *err)
 {
-    token_list ids = {0};
+    prompts *seen = prompts_new();
     int status = 0;
     for (size_t i = 0; i < p->count && status == 0; i++) {
         const task *t = p->sets[i].task;
@@ -65,23 +66,24 @@ static int add_prompts(const session *s, const question_pool *p, const tokenizer
         status = costs_picture_rows(s, t, &rows, err);
         for (size_t k = 0; !t->command && k < p->sets[i].count && status == 0; k++) {
             const question *q = p->sets[i].questions[k];
-            ids.count = 0;
-            status = task_prompt(t, q, tok, &ids, err);
-            size_t prompt = ids.count + (rows > 0 ? (size_t)rows - 1 : 0), n = prompt + (size_t)t->max_new * (size_t)(t->beams > 1 ? t->beams : 1);
-            if (status == 0 && (int64_t)prompt >= config->max_positions && !t->truncate_left)
+            const prompt *asked = prompts_get(seen, t, q, tok, config_position_limit(config), err);
+            status = asked ? 0 : -1;
+            size_t before = (asked ? asked->context.count : 0) + (rows > 0 ? (size_t)rows - 1 : 0), answer_tokens = asked ? prompt_longest(asked) - asked->context.count : 0;
+            size_t n = before + answer_tokens * (size_t)(t->beams > 1 ? t->beams : 1);
+            if (status == 0 && (int64_t)before >= config->max_positions && t->truncation == TRUNCATE_NEVER)
                 status =
                     fail(err, ERROR_LIMIT,
                          "%s line %zu: a prompt of %zu tokens leaves no room under the model's %lld positions; shorten it, or "
                          "write 'truncate: left' in %s",
-                         q->file, q->line, prompt, (long long)config->max_positions, t->file);
+                         q->file, q->line, before, (long long)config->max_positions, t->file);
             if (t->beams <= 1 && (int64_t)n > config->max_positions)
                 n = (size_t)config->max_positions;
             out->longest = n > out->longest ? n : out->longest;
-            out->tokens += (double)prompt;
+            out->tokens += (double)before;
             out->count++;
         }
     }
-    token_list_free(&ids);
+    prompts_free(seen);
     return status;
 }
 

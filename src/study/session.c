@@ -81,9 +81,9 @@ static int check_metrics(const session *s, error *err)
     for (size_t i = 0; i < s->search.count; i++) {
         const study_task *named = &s->file->tasks[i];
         const task *t = s->search.sets[i].task;
-        if (named->metric && (!t->scorer || strcmp(t->scorer->metric->name, named->metric) != 0))
+        if (named->metric && (t->command || strcmp(task_metric_name(t), named->metric) != 0))
             return fail(err, ERROR_USAGE, "%s:%d: the metric is '%s', and %s is scored by %s: leave 'metric' out or change the task file", s->file->path, named->line,
-                        named->metric, t->file, t->scorer ? t->scorer->metric->name : "a command");
+                        named->metric, t->file, t->command ? "a command" : task_metric_name(t));
     }
     return 0;
 }
