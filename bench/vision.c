@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/memory.h"
 #include "base/progress.h"
@@ -14,7 +15,14 @@
 #include "engine/features.h"
 #include "limits.h"
 
-typedef struct seen { double features, total; } seen;   /* seconds */
+typedef struct seen { double features, total, cpu; } seen;   /* seconds; cpu: of all threads together */
+
+static double cpu_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
 
 static float *random_rows(random_stream *s, size_t n, float scale)
 {
@@ -44,12 +52,13 @@ static int see(const plan *p, const tower *t, const engine_options *o, long view
     answer a = {0};
     r.max_new = 1;
     engine *e = engine_new(p, o, err);
-    double began = progress_seconds();
+    double began = progress_seconds(), cpu = cpu_seconds();
     int status = e ? features_run(&job, pixels, views, features, err) : -1;
     out->features = progress_seconds() - began;
     if (status == 0)
         status = engine_run(e, &r, 1, &a, NULL, NULL, err);
     out->total = progress_seconds() - began;
+    out->cpu = cpu_seconds() - cpu;
     answers_free(&a, 1);
     engine_free(e);
     free(pixels);
@@ -57,7 +66,7 @@ static int see(const plan *p, const tower *t, const engine_options *o, long view
     return status;
 }
 
-static int beams(const plan *p, const engine_options *o, const long v[4], int steps, double *seconds, engine_stats *stats, error *err)
+static int beams(const plan *p, const engine_options *o, const long v[4], int steps, double *seconds, double *cpu, engine_stats *stats, error *err)
 {
     random_stream s = random_stream_for(1, "bench", 0, 0);
     const size_t n = (size_t)v[0];
@@ -70,9 +79,10 @@ static int beams(const plan *p, const engine_options *o, const long v[4], int st
         requests[i].repetition_penalty = 1.5f;
     }
     engine *e = engine_new(p, o, err);
-    double began = progress_seconds();
+    double began = progress_seconds(), cpu_began = cpu_seconds();
     int status = e ? engine_run(e, requests, n, answers, NULL, NULL, err) : -1;
     *seconds = progress_seconds() - began;
+    *cpu = cpu_seconds() - cpu_began;
     if (e)
         *stats = engine_statistics(e);
     answers_free(answers, n);
@@ -117,13 +127,13 @@ int main(int argc, char **argv)
         tower *t = tower_build(c, &err);
         if (!t || see(p, t, &options, v[0], v[1], &s, &err) != 0 || see(p, t, &options, v[0], v[1], &s, &err) != 0)
             goto failed;
-        printf("{\"mode\": \"%s\", \"backend\": \"%s\", \"threads\": %d, \"features_s\": %.3f, \"seconds\": %.3f}\n", mode, chosen->name, n_threads, s.features, s.total);
+        printf("{\"mode\": \"%s\", \"backend\": \"%s\", \"threads\": %d, \"features_s\": %.3f, \"seconds\": %.3f, \"cpu_s\": %.3f}\n", mode, chosen->name, n_threads, s.features, s.total, s.cpu);
     } else {
-        double seconds;
+        double seconds, cpu;
         engine_stats stats;
-        if (beams(p, &options, v, 2, &seconds, &stats, &err) != 0 || beams(p, &options, v, (int)v[3], &seconds, &stats, &err) != 0)
+        if (beams(p, &options, v, 2, &seconds, &cpu, &stats, &err) != 0 || beams(p, &options, v, (int)v[3], &seconds, &cpu, &stats, &err) != 0)
             goto failed;
-        printf("{\"mode\": \"%s\", \"backend\": \"%s\", \"threads\": %d, \"seconds\": %.3f, \"prefill_s\": %.3f, \"decode_s\": %.3f}\n", mode, chosen->name, n_threads, seconds,
+        printf("{\"mode\": \"%s\", \"backend\": \"%s\", \"threads\": %d, \"seconds\": %.3f, \"cpu_s\": %.3f, \"prefill_s\": %.3f, \"decode_s\": %.3f}\n", mode, chosen->name, n_threads, seconds, cpu,
                stats.prefill_seconds, stats.decode_seconds);
     }
     return 0;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Models that see, beside transformers: the better of its f32 and bf16, the same bf16 weights and threads, runs interleaved, medians; beside each the limit.
+"""Models that see, beside transformers: the better of its f32 and bf16, the same bf16 weights and threads, runs interleaved, medians, CPU seconds of all threads
+beside the clock's (which others' work on the machine stretches); and the limit.
 see: LLaVA-1.6-Mistral-7B's shape with 2 layers of each part (all of them run on either side), random weights: tower, projector and prompt up to the first token.
 beams: 8 questions of a 300M shape (24 x 1024, MLP 2816, 16/4 heads, vocabulary 32000) behind 64 rows of features, 5 beams, 32 new tokens, repetition penalty 1.5.
 usage: vision.py [--runs 5] [--threads 2] [--work DIR] [MODE ...]      run with the python of tests/peers/venv.sh"""
@@ -48,12 +49,12 @@ def peer(model, mode, dtype):
                                        num_beams=n[2], do_sample=False, repetition_penalty=1.5, pad_token_id=0, eos_token_id=None)
         parts = None
     def clock(f, *a):
-        t = time.perf_counter()
+        t, c = time.perf_counter(), time.process_time()
         with torch.inference_mode(): f(*a)
-        return time.perf_counter() - t
-    run_steps = n[3] if len(n) > 3 else 1
+        return time.perf_counter() - t, time.process_time() - c
     clock(run, 2)
-    print(json.dumps({"seconds": clock(run, run_steps), "features_s": clock(parts) if parts else 0}))
+    seconds, cpu = clock(run, n[3] if len(n) > 3 else 1)
+    print(json.dumps({"seconds": seconds, "cpu_s": cpu, "features_s": clock(parts)[0] if parts else 0}))
 
 if o.peer:
     peer(*o.peer); sys.exit()
@@ -78,15 +79,15 @@ def flops(mode):   # of see; behind the last attention only the prompt's last to
     layer = 4096 * (2 * 4096 + 2 * 1024 + 3 * 14336); last = 4096 * 2 * 1024 + 4096 * 4096
     return tower + projector, 2 * all_rows * (layer + last) + 2 * 32064 * 4096 + 2 * all_rows * all_rows * 4096
 
-print("| mode | ours s | transformers s (f32 / bf16) | ratio to its better | of which features: ours / its | share of the FMA limit |\n|---|---|---|---|---|---|")
+print("| mode | ours s (CPU s) | transformers s (CPU s) in f32 | in bf16 | ratio to its better (of CPU s) | of which features: ours / its | share of the FMA limit |\n|---|---|---|---|---|---|---|")
 for mode in o.modes or ["see:1:40", "beams:8:64:5:32"]:
     model = llava if mode.startswith("see") else small
     runs = [(ours(model, mode), theirs(model, mode, "float32"), theirs(model, mode, "bfloat16")) for _ in range(o.runs)]
     x, y, z = (statistics.median(r[i]["seconds"] for r in runs) for i in range(3))
-    best = 1 if y <= z else 2
+    best, cpu = 1 if y <= z else 2, [statistics.median(r[i]["cpu_s"] for r in runs) for i in range(3)]
     if mode.startswith("see"):
         f = [statistics.median(r[i]["features_s"] for r in runs) for i in (0, best)]
         parts, share = f"{f[0]:.3f} / {f[1]:.3f}", f"{sum(flops(mode)) / x / limit['gflops'] / 1e9:.0%}"
     else:
         parts = share = ""
-    print(f"| {mode} | {x:.3f} | {y:.3f} / {z:.3f} | {min(y, z) / x:.2f} | {parts} | {share} |", flush=True)
+    print(f"| {mode} | {x:.3f} ({cpu[0]:.2f}) | {y:.3f} ({cpu[1]:.2f}) | {z:.3f} ({cpu[2]:.2f}) | {min(y, z) / x:.2f} ({min(cpu[1:]) / cpu[0]:.2f}) | {parts} | {share} |", flush=True)

@@ -57,10 +57,10 @@ static int run(const command *self, int argc, char **argv)
     else if (beams < 0 || beams > MOST_BEAMS)
         fail(&err, ERROR_USAGE, "--beams is %lld; it should be between 1 and %d", (long long)beams, MOST_BEAMS);
     if (err.code != ERROR_NONE || !family || eval_open(&r, task_paths.items, task_paths.count, limit, (uint64_t)seed, &err) != 0 ||
-        source_open(words[0], pool, &model, &err) != 0)
+        source_open(words[0], &(merge_options){.pool = pool, .memory = common.memory}, &model, &err) != 0)
         goto out;
     lineup candidate = source_lineup(&model);
-    judge = evaluator_new(&(evaluator_options){.backend = family, .pool = pool, .slots = (int)slots, .kv_bytes = common.memory, .no_prefix_sharing = no_sharing, .beams = (int)beams,
+    judge = evaluator_new(&(evaluator_options){.backend = family, .pool = pool, .slots = (int)slots, .kv_bytes = source_leaves(&model, common.memory), .no_prefix_sharing = no_sharing, .beams = (int)beams,
                                                .check_finite = true, .progress = show_progress, .progress_context = &began}, &err);
     if (!judge)
         goto out;

@@ -25,8 +25,8 @@ struct run {
     size_t count;
     checkpoint *out;              /* memory to fill; NULL: */
     merge_sink *sink;             /* blocks go through it to */
-    folder_writer *writer;
-    uint64_t *done, total;        /* bytes of the output, for the bar; done may be NULL: no bar */
+    folder_writer *writer;        /* what a sink puts them into; NULL: something else */
+    uint64_t *done, total;        /* bytes of the output, for the bar; done NULL: no bar, as nothing is written */
 };
 
 static int by_drawing_order(const void *a, const void *b)
@@ -82,10 +82,15 @@ static uint64_t job_bytes(const merge_job *j)
     return t->copy ? 0 : bytes;
 }
 
-/* The end of a group that begins at `at`: places order [count] in the plan, NULL: all of it as it stands. */
-static size_t group_end(const merger *m, const size_t *order, size_t count, size_t at, uint64_t *needs)
+static uint64_t held_bytes(const checkpoint *out)
 {
-    uint64_t limit = m->options.memory ? m->options.memory - fixed_bytes(m) : UINT64_MAX;
+    return out ? checkpoint_bytes(out) : 0;
+}
+
+/* The end of a group that begins at `at`: places order [count] in the plan, NULL: all of it as it stands. out: merged into memory, or NULL. */
+static size_t group_end(const merger *m, const checkpoint *out, const size_t *order, size_t count, size_t at, uint64_t *needs)
+{
+    uint64_t limit = m->options.memory ? m->options.memory - fixed_bytes(m) - held_bytes(out) : UINT64_MAX;
     int64_t elements = 0;
     size_t end = at;
     *needs = 0;
@@ -111,12 +116,27 @@ uint64_t merge_memory(const merger *m)
 {
     uint64_t most = 0, needs;
     for (size_t at = 0; at < m->plan.count; most = needs > most ? needs : most)
-        at = group_end(m, NULL, m->plan.count, at, &needs);
+        at = group_end(m, NULL, NULL, m->plan.count, at, &needs);
     return most + fixed_bytes(m);
 }
 
+static int check_memory(const merger *m, const checkpoint *out, error *err)
+{
+    uint64_t work = largest(m) + fixed_bytes(m), held = held_bytes(out), allowed = m->options.memory;
+    char all[32], merged[32], one[32], have[32];
+    if (!allowed || work + held <= allowed)
+        return 0;
+    progress_bytes(all, (double)(work + held));
+    progress_bytes(have, (double)allowed);
+    if (!out)
+        return fail(err, ERROR_MEMORY, "the merge needs %s (%llu bytes) beside the models' files for its largest tensor, and --memory allows %s", all,
+                    (unsigned long long)work, have);
+    return fail(err, ERROR_MEMORY, "merging in memory needs %s (%llu bytes) beside the models' files, %s for what is merged and %s for the largest tensor, and --memory allows %s",
+                all, (unsigned long long)(work + held), progress_bytes(merged, (double)held), progress_bytes(one, (double)work), have);
+}
+
 /* Every parameter of every tensor, and memory, before the first is computed. */
-static int check_run(merger *m, const recipe *r, error *err)
+static int check_run(merger *m, const recipe *r, const checkpoint *out, error *err)
 {
     int status = 0;
     if (!m->needs)
@@ -127,11 +147,7 @@ static int check_run(merger *m, const recipe *r, error *err)
         m->needs[i] = job_bytes(&j);
         walk_end(&j);
     }
-    uint64_t needed = status == 0 ? largest(m) + fixed_bytes(m) : 0;
-    if (status == 0 && m->options.memory && needed > m->options.memory)
-        status = fail(err, ERROR_MEMORY, "the merge needs %llu MiB beside the models' files for its largest tensor, and --memory allows %llu",
-                      (unsigned long long)(needed >> 20) + 1, (unsigned long long)m->options.memory >> 20);
-    return status;
+    return status == 0 ? check_memory(m, out, err) : -1;
 }
 
 struct advice {
@@ -187,18 +203,18 @@ static int run_all(const struct run *run, error *err)
 {
     uint64_t needs;
     for (size_t at = 0, end; at < run->count; at = end) {
-        end = group_end(run->m, run->order, run->count, at, &needs);
-        if (run->writer)
-            advise(run, end, group_end(run->m, run->order, run->count, end, &needs), tensor_expect);
+        end = group_end(run->m, run->out, run->order, run->count, at, &needs);
+        if (run->done)
+            advise(run, end, group_end(run->m, run->out, run->order, run->count, end, &needs), tensor_expect);
         if (run_group(run, at, end, err) != 0)
             return -1;
         if (run->writer)
             folder_start_writing(run->writer);
-        if (run->writer)
+        if (run->done)
             advise(run, at, end, tensor_release);
         if (run->done)
             show_progress(run, at, end);
-        if (run->writer && progress_interrupted())
+        if (run->done && progress_interrupted())
             return fail(err, ERROR_INTERRUPTED, "interrupted");
     }
     return 0;
@@ -215,8 +231,8 @@ static int check_models(const merger *m, error *err)
 int merge_run(merger *m, const recipe *r, checkpoint *out, error *err)
 {
     mersenne *streams = NULL;
-    if (!m->needs)
-        m->needs = memory_new(m->plan.count, sizeof *m->needs);
+    if (check_run(m, r, out, err) != 0)
+        return -1;
     if (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err)))
         return -1;
     size_t *order = memory_new(m->plan.count, sizeof *order);
@@ -243,7 +259,7 @@ int merge_sample(merger *m, const recipe *r, const size_t *places, size_t n, err
 {
     mersenne *streams = NULL;
     merge_sink nowhere = {drop};
-    if (check_run(m, r, err) != 0 || (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err))))
+    if (check_run(m, r, NULL, err) != 0 || (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err))))
         return -1;
     int status = run_all(&(struct run){.m = m, .recipe = r, .streams = streams, .order = places, .count = n, .sink = &nowhere}, err);
     free(streams);
@@ -280,7 +296,7 @@ int merge_write(merger *m, const recipe *r, folder_writer *w, error *err)
 {
     mersenne *streams = NULL;
     folder_sink sink = {.sink = {put}, .m = m, .writer = w};
-    int status = check_run(m, r, err);
+    int status = check_run(m, r, NULL, err);
     if (status == 0 && r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err)))
         status = -1;
     uint64_t done = 0;
@@ -293,4 +309,39 @@ int merge_write(merger *m, const recipe *r, folder_writer *w, error *err)
     progress_clear();
     free(streams);
     return status;
+}
+
+/* ---- into a GGUF file */
+
+typedef struct gguf_sink {
+    merge_sink sink;
+    const merger *m;
+    gguf_writer *writer;
+} gguf_sink;
+
+static void put_gguf(merge_sink *self, const merge_tensor *t, int64_t first, int64_t n, const void *bytes)
+{
+    gguf_sink *s = (gguf_sink *)self;
+    gguf_put(s->writer, (size_t)(t - s->m->plan.items), first, bytes, n);
+}
+
+int merge_write_gguf(merger *m, const recipe *r, gguf_writer *w, error *err)
+{
+    mersenne *streams = NULL;
+    gguf_sink sink = {.sink = {put_gguf}, .m = m, .writer = w};
+    if (check_run(m, r, NULL, err) != 0 || (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err))))
+        return -1;
+    uint64_t done = 0;
+    size_t *order = memory_new(m->plan.count, sizeof *order);
+    struct run run = {.m = m, .recipe = r, .streams = streams, .order = order, .sink = &sink.sink, .done = &done};
+    for (size_t i = 0; i < m->plan.count; i++)
+        if (gguf_holds(w, i)) {
+            order[run.count++] = i;
+            run.total += tensor_bytes(&m->plan.items[i].shape);
+        }
+    int status = run_all(&run, err) == 0 ? check_models(m, err) : -1;
+    progress_clear();
+    free(order);
+    free(streams);
+    return status == 0 ? gguf_check(w, err) : -1;
 }

@@ -179,8 +179,11 @@ static int count_memory(session *s, sizes *z, error *err)
     }
     uint64_t folded = fold_bytes(s), running = z->candidate + z->kv;
     z->total = (folded > running ? folded : running) + OTHER_BYTES;
-    if (z->total <= z->available)
+    if (z->total <= z->available) {
+        uint64_t one = checkpoint_bytes(s->models[0].checkpoint);
+        s->merge_memory = s->options->memory && z->candidate ? s->options->memory - running + one : 0;
         return 0;
+    }
     char a[32], b[32], c[32], d[32];
     return fail(err, ERROR_MEMORY, "the study needs %s of memory (merged weights %s, keys and values %s), and %s %s; %s",
                 progress_bytes(a, (double)z->total), progress_bytes(b, (double)z->candidate), progress_bytes(c, (double)z->kv),

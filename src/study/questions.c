@@ -233,6 +233,8 @@ int question_set_digest(const question_set *s, char hex[65], error *err)
         json_object_set_new(settings, "beams", json_integer(t->beams));
     if (settings && t->min_new > 0)
         json_object_set_new(settings, "min_new_tokens", json_integer(t->min_new));
+    if (settings && t->no_special)
+        json_object_set_new(settings, "special_tokens", json_false());
     if (settings && t->image_field)
         json_object_set_new(settings, "tiles", json_boolean(!t->one_view));
     if (settings)

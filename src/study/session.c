@@ -137,7 +137,7 @@ static int open_model(session *s, int index, error *err)
         return 0;
     session_model *m = &s->models[s->n_models++];
     *m = (session_model){.name = memory_text(named->name), .path = memory_text(named->path), .index = index};
-    m->checkpoint = source_open_one(m->path, 0, s->pool, err);
+    m->checkpoint = source_open_one(m->path, 0, &(merge_options){.pool = s->pool, .memory = s->options->memory}, err);
     if (!m->checkpoint)
         return fail_in(err, "model '%s'", m->name);
     if (checkpoint_digest_sampled(m->checkpoint, m->digest, err) != 0)

@@ -55,6 +55,7 @@ typedef struct session {
     json_t *settings;                   /* of the store, or of the study to be created; owned */
     optimizer *optimizer;               /* of the step that is searched */
     size_t kv_bytes;                    /* for the evaluator; 0: its choice */
+    uint64_t merge_memory;              /* what a merge may take, its result among it; 0: no limit */
     session_progress progress;
 } session;
 

@@ -261,10 +261,11 @@ static size_t count_pictures(const question_set *sets, size_t n_sets)
 static void tell_pictures(const struct builtin *b, feature_counts before, evaluation *out)
 {
     feature_counts now = feature_store_counts(b->features);
+    const char *folder = feature_store_folder(b->features);
     out->pictures = (feature_counts){now.computed - before.computed, now.found - before.found};
-    if (b->options.features && (out->pictures.computed || out->pictures.found))
+    if (folder && (out->pictures.computed || out->pictures.found))
         progress_say("features of pictures: %llu computed, %llu found in %s", (unsigned long long)out->pictures.computed,
-                     (unsigned long long)out->pictures.found, b->options.features);
+                     (unsigned long long)out->pictures.found, folder);
     else if (out->pictures.computed)
         progress_say("features of pictures: %llu computed", (unsigned long long)out->pictures.computed);
 }

@@ -133,8 +133,8 @@ static int make(prompts *p, const task *t, const question *q, const tokenizer *t
         (t->shortening.from && shorten_context(t, tok, positions - out->max_new, out, err) != 0))
         return -1;
     if (!t->image_field)
-        return seam_encode_prompt(tok, t->encoding, out->asked.context, &out->context, err);
-    return picture_encode(tok, out->asked.context, true, 1, &out->context, err) == 0 ? 0 : fail_in(err, "%s line %zu", q->file, q->line);
+        return seam_encode_prompt(tok, t->no_special ? ENCODE_SEPARATE : t->encoding, out->asked.context, &out->context, err);
+    return picture_encode(tok, out->asked.context, !t->no_special, 1, &out->context, err) == 0 ? 0 : fail_in(err, "%s line %zu", q->file, q->line);
 }
 
 const prompt *prompts_get(prompts *p, const task *t, const question *q, const tokenizer *tok, int64_t positions, error *err)

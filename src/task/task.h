@@ -10,6 +10,7 @@
  *     truncate: left                   # else a prompt that does not fit is an error; left_with_bos: the first token goes too
  *     temperature: 0                   # and top_p, repetition_penalty; 0 is greedy
  *     beams: 5                         # beam search; and min_new_tokens
+ *     special_tokens: true             # what the tokenizer adds, BOS
  *     image: image                     # the field with a picture's file; <image> in the prompt is where it stands
  *     metric: {name: number_paper, language: ja}   # scorer.h has the other options; a list: the first one counts
  *     aggregate: mean                  # or bootstrap: the median of 1000 resampled means
@@ -75,6 +76,7 @@ typedef struct task {
     enum truncation truncation;
     int min_new, beams;            /* 0: none */
     char *image_field;             /* that names a question's picture, a file beside the question's; NULL: questions without pictures; owned */
+    bool no_special;               /* the prompt is encoded without BOS and the like */
     bool one_view;                 /* a picture is one view, whatever the model's files say of tiles */
     float temperature, top_p, repetition_penalty;
     response_filter **filters; size_t n_filters;   /* what answers go through before they are judged; owned */

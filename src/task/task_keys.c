@@ -282,13 +282,14 @@ static int read_generation(task *t, const yaml_value *root, error *err)
     return task_read_stops(t, yaml_get(root, "stop"), "stop", err);
 }
 
-/* image and tiles. */
-static int read_picture(task *t, const yaml_value *root, error *err)
+/* What a prompt is made of beside its text. */
+static int read_parts(task *t, const yaml_value *root, error *err)
 {
     const char *field = NULL;
-    bool tiles = true;
+    bool tiles = true, special = true;
     const yaml_value *v = yaml_get(root, "tiles");
-    if (yaml_text(yaml_get(root, "image"), &field, err) != 0 || yaml_bool(v, &tiles, err) != 0)
+    if (yaml_text(yaml_get(root, "image"), &field, err) != 0 || yaml_bool(v, &tiles, err) != 0 ||
+        yaml_bool(yaml_get(root, "special_tokens"), &special, err) != 0)
         return -1;
     if (v && !field)
         return yaml_fail(err, v, "tiles says something of pictures, but 'image' names no field that holds one");
@@ -296,6 +297,7 @@ static int read_picture(task *t, const yaml_value *root, error *err)
         return yaml_fail(err, yaml_get(root, "image"), "pictures go with neither shots nor a separate encoding");
     t->image_field = memory_text(field);
     t->one_view = !tiles;
+    t->no_special = !special;
     return 0;
 }
 
@@ -311,7 +313,7 @@ static int read_command(task *t, const yaml_value *root, const yaml_value *v, er
 {
     static const char *const keys[] = {"run", "seconds", NULL};
     static const char *const engine_keys[] = {"prompt", "answer", "description", "target", "target_delimiter", "choices", "shots", "encoding", "shorten",
-                                              "max_new_tokens", "stop", "truncate", "temperature", "top_p", "repetition_penalty", "metric", "aggregate", "beams", "min_new_tokens", "image", "tiles", NULL};
+                                              "max_new_tokens", "stop", "truncate", "temperature", "top_p", "repetition_penalty", "metric", "aggregate", "beams", "min_new_tokens", "image", "tiles", "special_tokens", NULL};
     const char *run = NULL;
     if (v->kind != YAML_MAP)
         return yaml_fail(err, v, "command should be {run: \"... {model}\", seconds: 600}");
@@ -327,7 +329,7 @@ static int read_command(task *t, const yaml_value *root, const yaml_value *v, er
 
 int task_read_settings(task *t, const yaml_value *root, error *err)
 {
-    static const char *const generation_keys[] = {"max_new_tokens", "stop", "temperature", "top_p", "repetition_penalty", "shorten", "beams", "min_new_tokens", "image", "tiles", NULL};
+    static const char *const generation_keys[] = {"max_new_tokens", "stop", "temperature", "top_p", "repetition_penalty", "shorten", "beams", "min_new_tokens", "image", "tiles", "special_tokens", NULL};
     const yaml_value *command = yaml_get(root, "command");
     if (given(command))
         return read_command(t, root, command, err);
@@ -340,6 +342,6 @@ int task_read_settings(task *t, const yaml_value *root, error *err)
     t->filters = memory_new(1, sizeof(response_filter *));
     t->filters[t->n_filters++] = response_filter_none();
     return t->kind == TASK_CHOICE ? refuse_keys(root, generation_keys, "choices, of which the likeliest is the answer", err)
-           : read_generation(t, root, err) == 0 ? read_picture(t, root, err)
+           : read_generation(t, root, err) == 0 ? read_parts(t, root, err)
                                                 : -1;
 }

@@ -42,7 +42,7 @@ fi
 "$MERGANSER" inspect "$work/slices.yml" --quiet | grep -q "layers 4-8: miniature/models/math-b 3-7 + miniature/models/ja 3-7" || die "inspect does not tell the slices"
 "$MERGANSER" merge "$work/modules.yml" "$work/moduled" --quiet > /dev/null
 "$MERGANSER" merge "$work/tokenizer.yml" "$work/built" --quiet > /dev/null
-"$MERGANSER" inspect "$work/built" | grep -q "tokenizer: 939 tokens" || die "the tokenizer is not the base's and two tokens"
+"$MERGANSER" inspect "$work/built" | grep -q "tokenizer: BPE, 939 tokens" || die "the tokenizer is not the base's and two tokens"
 [ "$("$MERGANSER" generate "$work/tokenizer.yml" -p "3 + 4 = " --max-new 8 --json --quiet)" = "$("$MERGANSER" generate "$work/built" -p "3 + 4 = " --max-new 8 --json --quiet)" ] ||
     die "the merge in memory answers otherwise than its folder"
 grep -q im_start "$work/built/chat_template.jinja" && [ ! -e "$work/built/generation_config.json" ] || die "the built tokenizer's files are not those of the recipe"
@@ -55,4 +55,21 @@ block "sh gguf" | while read -r line; do
     eval "${line/#merganser/\"\$MERGANSER\"} --quiet" > "$work/gguf"
 done
 grep -q "Q8_0" "$work/gguf" || die "ja.gguf holds no Q8_0"
+# A merge straight into a GGUF file is its folder exported, byte for byte; a source is never what is written over.
+mkdir "$work/straight" "$work/round"
+for recipe in tokenizer slices path recipe; do
+    for type in f32 q8_0; do
+        rm -rf "$work/round/folder"
+        "$MERGANSER" merge "$work/$recipe.yml" "$work/straight/x.gguf" --gguf-type $type --force --quiet > /dev/null 2>&1
+        "$MERGANSER" merge "$work/$recipe.yml" "$work/round/folder" --quiet > /dev/null 2>&1
+        "$MERGANSER" export "$work/round/folder" "$work/round/x.gguf" --gguf-type $type --force --quiet > /dev/null
+        cmp "$work/straight/x.gguf" "$work/round/x.gguf" || die "$recipe.yml into a GGUF file of $type is not its folder exported"
+    done
+done
+[ "$(ls "$work/straight")" = x.gguf ] || die "a merge into a GGUF file leaves something beside it"
+mv "$work/straight/x.gguf" "$work/straight/y.gguf.partial"
+printf 'models: [{model: %s}]\nmerge_method: linear\nparameters: {weight: 1}\n' "$work/straight/y.gguf.partial" > "$work/of-partial.yml"
+expect 2 "replace the input" "$MERGANSER" merge "$work/of-partial.yml" "$work/straight/y.gguf" --quiet
+[ -s "$work/straight/y.gguf.partial" ] || die "a source called OUT.partial was removed"
+expect 2 "for folders" "$MERGANSER" merge "$work/slices.yml" "$work/straight/z.gguf" --resume
 echo "formats: every example runs"

@@ -94,4 +94,34 @@ rm "$work/data/b.png"
 expect 1 "there is no picture $work/data/b.png" "$MERGANSER" eval "$sees" -t "$work/task.yml"
 cp "$work/bad.png" "$work/data/b.png"
 expect 1 "b.png" "$MERGANSER" eval "$sees" -t "$work/task.yml" --quiet
+awk '$0 == "```yaml task with pictures" {on = 1; next} /^```/ {on = 0} on' docs/formats.md > "$work/example.yml"
+run_eval "$sees" -t "$work/example.yml" --json
+grep -q '"computed": 2' "$work/stdout" || die "the example of docs/formats.md: $(cat "$work/stdout")"
+
+# ---- a study: features once, also where it goes on
+
+cp $other "$work/data/b.png"
+cp -r "$sees" "$work/twin"
+study() {      # GENERATIONS
+    sed "s#^splits: .*#splits: {search: {file: $work/data/questions.jsonl, range: [0, 8]}, select: {file: $work/data/questions.jsonl, range: [8, 12]}}#" "$work/task.yml" > "$work/search.yml"
+    cat > "$work/study.yml" <<YAML
+models: {one: $sees, two: $work/twin}
+search:
+  - space: data-flow
+    sources: [one, two]
+    repetitions: 1
+    optimizer: {population: 4, generations: $1}
+tasks: [{task: $work/search.yml, split: search}]
+select: [{task: $work/search.yml, split: select}]
+baselines: none
+seed: 1
+YAML
+    "$MERGANSER" evolve "$work/study.yml" -o "$work/out" > /dev/null 2> "$work/stderr" || die "evolve: $(cat "$work/stderr")"
+}
+study 1
+computed() { sed -n 's/^features of pictures: \([0-9]*\) computed.*/\1/p' "$work/stderr" | awk '{n += $1} END {print n + 0}'; }
+[ "$(computed)" = 2 ] || die "two pictures' features are computed $(computed) times: $(cat "$work/stderr")"
+[ "$(ls "$work/out/features" | wc -l)" = 2 ] || die "two pictures are not two files"
+study 2
+[ "$(computed)" = 0 ] && grep -q "2 found in $work/out/features" "$work/stderr" || die "the study that goes on computes features again: $(cat "$work/stderr")"
 echo "pictures: generate and tasks see, what is no picture is refused"

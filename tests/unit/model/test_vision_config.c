@@ -99,7 +99,7 @@ static void test_language_part(void **state)
         error err = {0};
         model_config c;
         char text[400];
-        snprintf(text, sizeof text, "{\"model_type\":\"%s\",\"hidden_size\":32,\"num_hidden_layers\":3,\"num_attention_heads\":8,\"intermediate_size\":64,\"vocab_size\":96}", cases[i].type);
+        snprintf(text, sizeof text, "{\"model_type\":\"%s\",\"hidden_size\":32,\"num_hidden_layers\":3,\"num_attention_heads\":8,\"num_key_value_heads\":2,\"intermediate_size\":64,\"vocab_size\":96}", cases[i].type);
         json_t *json = json_parse(text, strlen(text), "config.json", &err);
         if (config_read(json, "config.json", &c, &err) != 0)
             fail_msg("%s", err.text);
