@@ -44,16 +44,12 @@ static int check_keys(const yaml_value *root, error *err)
         "task", "task_alias", "tag", "include", "dataset_path", "dataset_name", "dataset_kwargs", "training_split", "validation_split", "test_split",
         "fewshot_split", "num_fewshot", "description", "doc_to_text", "doc_to_target", "doc_to_choice", "target_delimiter", "fewshot_delimiter",
         "gen_prefix", "output_type", "generation_kwargs", "filter_list", "metric_list", "fewshot_config", "process_docs", "process_results", "metadata",
-        "repeats", "should_decontaminate", "doc_to_decontamination_query", NULL};
-    static const char *const refused[] = {"custom_dataset", "use_prompt", "doc_to_image", "doc_to_audio", "class", "unsafe_code", "chat_template", NULL};
+        "repeats", "should_decontaminate", "doc_to_decontamination_query", "custom_dataset", "use_prompt", "doc_to_image", "doc_to_audio", "class", "unsafe_code", NULL};
+    static const char *const refused[] = {"custom_dataset", "use_prompt", "doc_to_image", "doc_to_audio", "class", "unsafe_code", NULL};
     int64_t repeats = 1;
     for (size_t i = 0; refused[i]; i++)
         if (given(yaml_get(root, refused[i])))
             return yaml_fail(err, yaml_get(root, refused[i]), "'%s' of lm-eval is not read here", refused[i]);
-    for (size_t i = 0; i < root->count; i++)      /* what is refused and says nothing is let be */
-        for (size_t k = 0; refused[k]; k++)
-            if (strcmp(root->keys[i], refused[k]) == 0)
-                return 0;
     if (yaml_known_keys(root, known, err) != 0 || yaml_int(yaml_get(root, "repeats"), 1, INT64_MAX, &repeats, err) != 0)
         return -1;
     return repeats == 1 ? 0 : yaml_fail(err, yaml_get(root, "repeats"), "repeats is %lld; every question is asked once here", (long long)repeats);
@@ -61,9 +57,8 @@ static int check_keys(const yaml_value *root, error *err)
 
 /* ---- questions */
 
-static int amend(const struct reader *r, const lmeval_function *f, const dataset *d, error *err)
+static int amend(const lmeval_function *f, const dataset *d, error *err)
 {
-    (void)r;
     for (size_t i = 0; f && i < d->count; i++)
         if (f->amend(&d->items[i], err) != 0)
             return -1;
@@ -84,7 +79,7 @@ static int read_questions(struct reader *r, error *err)
     if (given(results) && !(r->process_results = lmeval_function_find(results, LMEVAL_PROCESS_RESULTS, err)))
         return -1;
     dataset *d = lmeval_dataset(r->t, r->root, r->evaluated, err);
-    if (!d || amend(r, r->process_docs, d, err) != 0)
+    if (!d || amend(r->process_docs, d, err) != 0)
         return -1;
     task_split *s = splits_add(r->t, "test", d->count);
     for (; s->count < d->count; s->count++)
@@ -396,7 +391,7 @@ static const dataset *read_pool(struct reader *r, error *err)
         if (yaml_text(yaml_get(r->root, rule[i]), &split, err) != 0)
             return NULL;
     const dataset *d = lmeval_dataset(r->t, r->root, split, err);
-    return d && amend(r, f, d, err) == 0 ? d : NULL;
+    return d && amend(f, d, err) == 0 ? d : NULL;
 }
 
 static int choose(shots *s, const dataset *d, const yaml_value *indices, error *err)
