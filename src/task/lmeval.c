@@ -45,13 +45,17 @@ static int check_keys(const yaml_value *root, error *err)
         "fewshot_split", "num_fewshot", "description", "doc_to_text", "doc_to_target", "doc_to_choice", "target_delimiter", "fewshot_delimiter",
         "gen_prefix", "output_type", "generation_kwargs", "filter_list", "metric_list", "fewshot_config", "process_docs", "process_results", "metadata",
         "repeats", "should_decontaminate", "doc_to_decontamination_query", "custom_dataset", "use_prompt", "doc_to_image", "doc_to_audio", "class", "unsafe_code", NULL};
-    static const char *const refused[] = {"custom_dataset", "use_prompt", "doc_to_image", "doc_to_audio", "class", "unsafe_code", NULL};
+    static const char *const refused[] = {"custom_dataset", "use_prompt", "doc_to_image", "doc_to_audio", "class", NULL};
     int64_t repeats = 1;
+    bool unsafe = false;
     for (size_t i = 0; refused[i]; i++)
         if (given(yaml_get(root, refused[i])))
             return yaml_fail(err, yaml_get(root, refused[i]), "'%s' of lm-eval is not read here", refused[i]);
-    if (yaml_known_keys(root, known, err) != 0 || yaml_int(yaml_get(root, "repeats"), 1, INT64_MAX, &repeats, err) != 0)
+    if (yaml_known_keys(root, known, err) != 0 || yaml_int(yaml_get(root, "repeats"), 1, INT64_MAX, &repeats, err) != 0 ||
+        yaml_bool(yaml_get(root, "unsafe_code"), &unsafe, err) != 0)
         return -1;
+    if (unsafe)
+        return yaml_fail(err, yaml_get(root, "unsafe_code"), "unsafe_code: code that models write is not run here");
     return repeats == 1 ? 0 : yaml_fail(err, yaml_get(root, "repeats"), "repeats is %lld; every question is asked once here", (long long)repeats);
 }
 
