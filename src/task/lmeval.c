@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "task/asking.h"
 #include "task/lmeval_config.h"
 #include "task/lmeval_data.h"
@@ -459,6 +460,30 @@ static int read_kind(task *t, const yaml_value *v, error *err)
     return 0;
 }
 
+/* search and select, of the evaluated split. */
+static void cut(task *t, uint64_t seed)
+{
+    size_t n = t->splits[0].count, fifth = n / 5 ? n / 5 : 1, *order = memory_new(n, sizeof *order);
+    bool *chosen = memory_new(n, sizeof *chosen);
+    if (n > 1) {
+        random_stream s = random_stream_for(seed, "splits", 0, 0);
+        splits_add(t, "search", n);
+        splits_add(t, "select", n);
+        for (size_t i = 0; i < n; i++)
+            order[i] = i;
+        random_shuffle(&s, order, n);
+        for (size_t i = 0; i < fifth; i++)
+            chosen[order[i]] = true;
+        for (size_t i = 0; i < n; i++) {
+            task_split *to = &t->splits[chosen[i] ? 2 : 1];
+            to->questions[to->count++] = t->splits[0].questions[i];
+        }
+        t->splits_made = true;
+    }
+    free(order);
+    free(chosen);
+}
+
 /* lm-eval looks at the first question to know whether right answers are lists. */
 static int look_at_first(task *t, error *err)
 {
@@ -471,7 +496,7 @@ static int look_at_first(task *t, error *err)
     return 0;
 }
 
-int lmeval_read(task *t, const yaml_value *root, error *err)
+int lmeval_read(task *t, const yaml_value *root, uint64_t seed, error *err)
 {
     struct reader r = {.t = t, .root = root, .fewshot = yaml_get(root, "fewshot_config"), .delimiter = "\n\n"};
     const char *name = NULL;
@@ -491,6 +516,7 @@ int lmeval_read(task *t, const yaml_value *root, error *err)
         return -1;
     if (read_shots(&r, err) != 0 || task_check_gold(t, err) != 0)
         return -1;
+    cut(t, seed);
     t->config = lmeval_config(t, root, err);
     return t->config ? 0 : -1;
 }

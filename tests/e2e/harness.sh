@@ -19,10 +19,16 @@ expect 1 "docs/data.md" "$MERGANSER" eval miniature/models/ja -t recipes/tasks/j
 expect 1 "docs/data.md" "$MERGANSER" eval miniature/models/ja -t recipes/tasks/ja-leaderboard/_ja_leaderboard.yaml --quiet
 
 # studies over choices, in our form and in mergekit-evolve's over a task file of lm-eval
+cat > "$work/jcola.yml" << END
+include: $PWD/recipes/tasks/jp-lmeh/jcola.yml
+splits: {search: {file: $PWD/recipes/data/shunk031/JGLUE/JCoLA/validation.jsonl, range: [0, 400]}, select: {file: $PWD/recipes/data/shunk031/JGLUE/JCoLA/validation.jsonl, range: [400, 865]}}
+shots: {count: 3, from: $PWD/recipes/data/shunk031/JGLUE/JCoLA/train.jsonl, draw: stability, stratify: label}
+END
 cat > "$work/study.yml" << END
 models: {base: $PWD/miniature/models/base, ja: $PWD/miniature/models/ja}
 search: [{space: parameters, method: linear, sources: [base, ja], optimizer: {name: cma-es, population: 4, generations: 1}}]
-tasks: [{task: $PWD/recipes/tasks/jp-lmeh/jcola.yml, split: test, questions: 8}]
+tasks: [{task: $work/jcola.yml, split: search, questions: 8}]
+select: [{task: $work/jcola.yml, split: select, questions: 8}]
 baselines: none
 seed: 1
 END
