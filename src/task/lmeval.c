@@ -478,7 +478,7 @@ static void cut(task *t, uint64_t seed)
             task_split *to = &t->splits[chosen[i] ? 2 : 1];
             to->questions[to->count++] = t->splits[0].questions[i];
         }
-        t->splits_made = true;
+        t->splits_made = t->test_is_whole = true;
     }
     free(order);
     free(chosen);
