@@ -1,6 +1,6 @@
 """Pictures of the miniature world, and questions about them in English and Japanese.
 
-A picture is a place (its ground and sky), a person and one or two groups of things of one colour each. Everything that is asked and answered is
+A picture is a place (its ground and sky), a person, a heart where the person likes the things, and one or two groups of things of one colour each. Everything that is asked and answered is
 told with the sentences of world.py, so that a base model that never saw a picture has the words in both languages.
 usage: pictures.py QUESTIONS   writes pictures-ja-{search,select,test}.jsonl, pictures-en-test.jsonl and their PNGs into the folder
 """
@@ -41,10 +41,11 @@ def outline(name):
     elif name == "ball": F.ellipse((1, 1, 10, 10), fill=1); I.line((1, 5, 10, 5), fill=1); I.line((5, 1, 5, 10), fill=1)
     elif name == "cookie": F.ellipse((1, 2, 10, 9), fill=1); I.point([(3, 4), (6, 3), (8, 5), (4, 7), (7, 7)], fill=1); I.point((6, 5), fill=1)
     elif name == "person": I.ellipse((4, 0, 7, 3), fill=1); I.rectangle((4, 4, 7, 8), fill=1); I.line((2, 5, 9, 5), fill=1); I.line((4, 8, 3, 11), fill=1); I.line((7, 8, 8, 11), fill=1)
+    elif name == "heart": F.ellipse((1, 1, 5, 5), fill=1); F.ellipse((6, 1, 10, 5), fill=1); F.polygon([(1, 4), (10, 4), (6, 10), (5, 10)], fill=1)
     return np.array(f, bool), np.array(i, bool)
 
 
-ICONS = {n: outline(n) for n in [it[0] for it in ITEMS] + ["person"]}
+ICONS = {n: outline(n) for n in [it[0] for it in ITEMS] + ["person", "heart"]}
 
 
 class Pictures:
@@ -52,16 +53,16 @@ class Pictures:
         self.r = random.Random(seed)
 
     def scene(self, kind):
-        """-> {place, groups: [(item, colour, count)]} that the kind of question can be asked about"""
+        """-> {place, groups: [(item, colour, count)], likes} that the kind of question can be asked about"""
         r = self.r
-        most = {"see": 1, "there": 5, "number": 5, "has": 5, "where": 5}[kind]
+        most = {"see": 1, "there": 5, "number": 5, "has": 5, "where": 5, "like": 5}[kind]
         least = 2 if kind in ("there", "number") else 1
         counts = [r.randint(least, most)]
         if kind in ("has", "number", "where") and r.random() < .6:
             counts = [min(counts[0], 4)]
             counts.append(r.randint(1, 6 - counts[0]))
         items, colours = r.sample(range(len(ITEMS)), len(counts)), r.sample(range(len(COLOURS)), len(counts))
-        return {"place": r.randrange(len(PLACES)), "groups": list(zip(items, colours, counts))}
+        return {"place": r.randrange(len(PLACES)), "groups": list(zip(items, colours, counts)), "likes": kind == "like"}
 
     def draw(self, s):
         """-> picture (SIDE, SIDE, 3) of bytes, labels (SIDE, SIDE): the group that a pixel belongs to, -1 for none"""
@@ -69,7 +70,7 @@ class Pictures:
         sky, ground, line = GROUNDS[PLACES[s["place"]][0]]
         x, label = np.empty((SIDE, SIDE, 3), np.uint8), np.full((SIDE, SIDE), -1)
         x[:line], x[line:] = sky, ground
-        cells = r.sample(range((SIDE // CELL) ** 2), 1 + sum(n for _, _, n in s["groups"]))
+        cells = r.sample(range((SIDE // CELL) ** 2), 2 + sum(n for _, _, n in s["groups"]))
 
         def put(name, fill, group):
             c = cells.pop()
@@ -82,6 +83,7 @@ class Pictures:
         for g, (item, colour, n) in enumerate(s["groups"]):
             for _ in range(n): put(ITEMS[item][0], RGB[COLOURS[colour][0]], g)
         put("person", INK, -1)
+        if s["likes"]: put("heart", (255, 105, 180), -1)
         return x, label
 
     def ask(self, kind, s):
@@ -92,12 +94,14 @@ class Pictures:
                                   (f"{w.has(w, p, n, it)[0]} The answer is {n}.", f"{w.has(w, p, n, it)[1]}答えは{n}です。"))
         if kind == "where": return ((f"Where is {p[0]}?", f"{p[1]}はどこにいますか？"),
                                     (f"{w.at(w, p, place)[0]} The answer is the {place[0]}.", f"{w.at(w, p, place)[1]}答えは{place[1]}です。"))
+        if kind == "like": return ((f"What does {p[0]} like?", f"{p[1]}は何が好きですか？"),
+                                   (f"{w.likes(w, p, it)[0]} The answer is {it[1]}.", f"{w.likes(w, p, it)[1]}答えは{it[2]}です。"))
         if kind == "see": return (f"What did {p[0]} see?", f"{p[1]}は何を見ましたか？"), w.colour(w, p, c, it)
         if kind == "there": return (f"What is there in the {place[0]}?", f"{place[1]}に何がありますか？"), w.there(w, n, it, place)
         return (f"How many {it[1]} are there in the {place[0]}?", f"{place[1]}に{it[2]}は何{it[3]}ありますか？"), w.there(w, n, it, place)
 
 
-KINDS = ("has", "where", "see", "there", "number")
+KINDS = ("has", "where", "like", "see", "there", "number")
 
 if __name__ == "__main__":
     out, seen = sys.argv[1], set()

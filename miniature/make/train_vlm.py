@@ -82,6 +82,12 @@ def build(src, tower):
     m.model.language_model.load_state_dict({k.removeprefix("model."): v for k, v in sd.items() if k.startswith("model.")})
     m.lm_head.weight.data.copy_(sd["lm_head.weight"])
     m.model.vision_tower.load_state_dict(torch.load(tower))
+    # what the projector puts out begins at the size of the words' embeddings
+    p, pictures = m.model.multi_modal_projector, Pictures(9)
+    with torch.no_grad():
+        seen = m.model.vision_tower(pixels([pictures.draw(pictures.scene(k))[0] for k in KINDS * 20]), output_hidden_states=True).hidden_states[-2][:, 1:]
+        p.linear_1.weight /= p.linear_1(seen).std(); p.linear_2.weight *= m.model.language_model.embed_tokens.weight.std() / p(seen).std()
+        p.linear_1.bias.zero_(); p.linear_2.bias.zero_()
     return m
 
 
@@ -125,7 +131,7 @@ def train_vlm(a):
             if (s + 1) % 500 == 0: m.save_pretrained(a.out + ".part")
 
     for q in (*m.model.language_model.parameters(), *m.lm_head.parameters()): q.requires_grad = False
-    steps(list(m.model.multi_modal_projector.parameters()), a.align, 2e-3, "align")
+    steps(list(m.model.multi_modal_projector.parameters()), a.align, 1e-3, "align")
     frozen = ("embed_tokens", "lm_head") if a.freeze else ()
     for k, q in m.named_parameters(): q.requires_grad = not k.startswith("model.vision_tower") and not any(f in k for f in frozen)
     steps([q for q in m.parameters() if q.requires_grad], a.samples, a.lr or 4e-4, "together")
@@ -136,8 +142,8 @@ def train_vlm(a):
 if __name__ == "__main__":
     ap = argparse.ArgumentParser()
     ap.add_argument("what"); ap.add_argument("out"); ap.add_argument("--pictures", type=int, default=96000); ap.add_argument("--tower"); ap.add_argument("--src")
-    ap.add_argument("--align", type=int, default=3200); ap.add_argument("--samples", type=int, default=24000); ap.add_argument("--lr", type=float); ap.add_argument("--lang", default="en")
-    ap.add_argument("--seed", type=int, default=1); ap.add_argument("--batch", type=int, default=32); ap.add_argument("--decay", type=float, default=.05)
+    ap.add_argument("--align", type=int, default=1600); ap.add_argument("--samples", type=int, default=24000); ap.add_argument("--lr", type=float); ap.add_argument("--lang", default="en")
+    ap.add_argument("--seed", type=int, default=1); ap.add_argument("--batch", type=int, default=16); ap.add_argument("--decay", type=float, default=.05)
     ap.add_argument("--freeze", action="store_true"); ap.add_argument("--threads", type=int, default=1)
     a = ap.parse_args()
     torch.set_num_threads(a.threads); torch.manual_seed(a.seed)
