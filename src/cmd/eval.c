@@ -11,6 +11,7 @@
 #include "task/evaluator.h"
 
 #define MOST_SLOTS 65536
+#define MOST_BEAMS 256
 
 static bool show_progress(void *context, size_t done, size_t n, const engine_stats *stats)
 {
@@ -84,6 +85,8 @@ static void print_results(const char *model, const evaluation *e, const question
     }
     if (json) {
         json_t *object = json_pack("{s:s, s:f, s:o, s:f}", "model", model, "score", e->score, "tasks", rows, "seconds", seconds);
+        if (e->pictures.computed || e->pictures.found)
+            json_object_set_new(object, "pictures", json_pack("{s:I, s:I}", "computed", (json_int_t)e->pictures.computed, "found", (json_int_t)e->pictures.found));
         json_dumpf(object, stdout, JSON_INDENT(2));
         putchar('\n');
         json_decref(object);
@@ -109,7 +112,7 @@ static int run(const command *self, int argc, char **argv)
     common_options common = {0};
     text_list task_paths = {0};
     const char *split = "test", *answers_path = NULL;
-    int64_t limit = 0, slots = 0, seed = 0;
+    int64_t limit = 0, slots = 0, seed = 0, beams = 0;
     bool no_sharing = false;
     const option options[] = {
         {"task", 't', OPTION_LIST, &task_paths, "TASK.yml", "a task to run; may be given again"},
@@ -117,6 +120,7 @@ static int run(const command *self, int argc, char **argv)
         {"questions", 'n', OPTION_INT, &limit, "N", "only the first N questions of each"},
         {"answers", 0, OPTION_TEXT, &answers_path, "FILE.jsonl", "write every answer with its score"},
         {"slots", 0, OPTION_INT, &slots, "N", "sequences at once (default 64, of small models 8 a thread); changes no answer"},
+        {"beams", 0, OPTION_INT, &beams, "N", "beam search over N sequences in place of what the tasks say (1: none)"},
         {"no-prefix-sharing", 0, OPTION_FLAG, &no_sharing, NULL, "compute the prompts' common beginning for each; changes no answer"},
         {"seed", 0, OPTION_INT, &seed, "N", "of the splits that a task leaves to us, as in the study (default 0)"},
     };
@@ -140,6 +144,8 @@ static int run(const command *self, int argc, char **argv)
         fail(&err, ERROR_USAGE, "eval needs a task: -t TASK.yml");
     else if (slots < 0 || slots > MOST_SLOTS)
         fail(&err, ERROR_USAGE, "--slots is %lld; it should be between 1 and %d", (long long)slots, MOST_SLOTS);
+    else if (beams < 0 || beams > MOST_BEAMS)
+        fail(&err, ERROR_USAGE, "--beams is %lld; it should be between 1 and %d", (long long)beams, MOST_BEAMS);
     if (err.code != ERROR_NONE || !family)
         goto out;
     for (size_t i = 0; i < n; i++)
@@ -148,7 +154,7 @@ static int run(const command *self, int argc, char **argv)
     if (source_open(words[0], pool, &model, &err) != 0)
         goto out;
     lineup candidate = source_lineup(&model);
-    judge = evaluator_new(&(evaluator_options){.backend = family, .pool = pool, .slots = (int)slots, .kv_bytes = common.memory, .no_prefix_sharing = no_sharing,
+    judge = evaluator_new(&(evaluator_options){.backend = family, .pool = pool, .slots = (int)slots, .kv_bytes = common.memory, .no_prefix_sharing = no_sharing, .beams = (int)beams,
                                                .check_finite = true, .progress = show_progress, .progress_context = &began}, &err);
     if (!judge)
         goto out;

@@ -8,6 +8,8 @@
 #include "cmd/options.h"
 #include "engine/engine.h"
 #include "study/source.h"
+#include "task/picture.h"
+#include "task/shown.h"
 
 static char *read_stdin(void)
 {
@@ -52,12 +54,17 @@ static int run(const command *self, int argc, char **argv)
 {
     common_options common = {0};
     const char *prompt = NULL;
-    int64_t max_new = 256, seed = 0;
+    int64_t max_new = 256, min_new = 0, beams = 1, seed = 0;
+    bool one_view = false;
     double temperature = 0, top_p = 1, penalty = 1;
-    text_list stops = {0};
+    text_list stops = {0}, pictures = {0};
     const option options[] = {
         {"prompt", 'p', OPTION_TEXT, &prompt, "TEXT", "the prompt (default: standard input)"},
+        {"image", 'i', OPTION_LIST, &pictures, "FILE", "a picture (PNG, JPEG) where the prompt says <image>, else in front of it; may be given again"},
+        {"one-view", 0, OPTION_FLAG, &one_view, NULL, "show a picture as one view, without tiles: LLaVA-1.6 as plain LLaVA"},
         {"max-new", 'n', OPTION_INT, &max_new, "N", "tokens to generate at most (default 256)"},
+        {"min-new", 0, OPTION_INT, &min_new, "N", "no end token before N tokens (default 0)"},
+        {"beams", 0, OPTION_INT, &beams, "N", "beam search over N sequences (default 1: none)"},
         {"stop", 0, OPTION_LIST, &stops, "TEXT", "end before this text; may be given again"},
         {"temperature", 0, OPTION_REAL, &temperature, "T", "0 (default) is greedy"},
         {"top-p", 0, OPTION_REAL, &top_p, "P", "sample from the likeliest tokens that make up P (default 1)"},
@@ -68,6 +75,8 @@ static int run(const command *self, int argc, char **argv)
     int stop = options_parse(self, options, sizeof options / sizeof *options, argc, argv, words, 1, 1, &common);
     if (stop)
         return stop - 1;
+    max_new = max_new > INT32_MAX ? INT32_MAX : max_new;
+    beams = beams > INT32_MAX ? INT32_MAX : beams;
 
     error err = {0};
     int status = -1;
@@ -77,7 +86,9 @@ static int run(const command *self, int argc, char **argv)
     plan *p = NULL;
     tokenizer *t = NULL;
     engine *e = NULL;
-    token_list ids = {0};
+    token_list marked = {0};
+    shown prompt_shown = {0};
+    feature_store *features = feature_store_new(NULL);
     answer result = {0};
     const backend *family = options_backend(&common, &err);
     if (!family || source_open(words[0], pool, &model, &err) != 0)
@@ -88,12 +99,17 @@ static int run(const command *self, int argc, char **argv)
     lineup l = source_lineup(&model);
     if (!(p = lineup_plan(&l, &err)) || !(t = tokenizer_of(model.models[0], &err)))
         goto done;
-    if (tokenizer_encode(t, text, strlen(text), true, &ids, &err) != 0)
+    if (pictures.count > 0 && feature_store_take(features, model.models[0], family, pool, &err) != 0)
         goto done;
-    e = engine_new(p, &(engine_options){.backend = family, .pool = pool, .tokenizer = t, .slots = 1, .kv_bytes = common.memory}, &err);
+    if ((pictures.count > 0 ? picture_encode(t, text, true, (int)pictures.count, &marked, &err) : tokenizer_encode(t, text, strlen(text), true, &marked, &err)) != 0 ||
+        shown_make(&prompt_shown, features, pictures.items, (int)pictures.count, one_view ? FEATURES_ONE_VIEW : FEATURES_AS_CONFIGURED, &marked,
+                   picture_token(t, feature_store_image_token(features), p->config.vocab), &err) != 0)
+        goto done;
+    e = engine_new(p, &(engine_options){.backend = family, .pool = pool, .tokenizer = t, .slots = (int)(beams > 1 ? beams : 1), .kv_bytes = common.memory}, &err);
     if (!e)
         goto done;
-    request r = {.ids = ids.id, .n_ids = ids.count, .max_new = (int)max_new, .stop_strings = stops.items, .n_stop_strings = (int)stops.count,
+    request r = {.ids = prompt_shown.ids.id, .n_ids = prompt_shown.ids.count, .pictures = prompt_shown.pictures, .n_pictures = prompt_shown.n,
+                 .max_new = (int)max_new, .min_new = (int)min_new, .beams = (int)beams, .stop_strings = stops.items, .n_stop_strings = (int)stops.count,
                  .temperature = (float)temperature, .top_p = (float)top_p, .seed = (uint64_t)seed, .repetition_penalty = (float)penalty};
     if (!common.json)
         engine_on_text(e, print_text, NULL);
@@ -112,7 +128,10 @@ static int run(const command *self, int argc, char **argv)
                      result.n_tokens, stats.decode_seconds, family->name);
 done:
     answers_free(&result, 1);
-    token_list_free(&ids);
+    token_list_free(&marked);
+    shown_free(&prompt_shown);
+    feature_store_free(features);
+    free(pictures.items);
     engine_free(e);
     tokenizer_free(t);
     plan_free(p);

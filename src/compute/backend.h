@@ -25,7 +25,8 @@ typedef struct matrix {   /* a weight: n rows of k */
     const float *bias;    /* [n] or NULL; borrowed */
 } matrix;
 
-enum activation { ACTIVATION_SILU, ACTIVATION_GELU, ACTIVATION_GELU_TANH };   /* x / (1 + exp(-x)); exact; its approximation by tanh */
+enum activation { ACTIVATION_SILU, ACTIVATION_GELU, ACTIVATION_GELU_TANH, ACTIVATION_QUICK_GELU };   /* x / (1 + exp(-x)); exact; its approximations by tanh and as
+                                                                                                      * x / (1 + exp(-1.702 x)) */
 
 /* One query's view of its keys and values: blocks of `block_tokens` positions each, positions b*block_tokens ... in
  * keys[b] -> [kv_heads][head_dim][block_tokens] and values[b] -> [kv_heads][block_tokens][head_dim], f32. */

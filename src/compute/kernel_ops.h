@@ -82,6 +82,8 @@ static inline __attribute__((always_inline)) vec activation_of(enum activation f
 {
     if (f == ACTIVATION_SILU)
         return vec_div(x, vec_add(vec_set(1), vec_exp(vec_sub(vec_zero(), x))));
+    if (f == ACTIVATION_QUICK_GELU)
+        return vec_div(x, vec_add(vec_set(1), vec_exp(vec_mul(x, vec_set(-1.702f)))));
     const vec half = vec_mul(vec_set(0.5f), x);
     if (f == ACTIVATION_GELU)
         return vec_fma(half, vec_erf(vec_mul(x, vec_set(0x1.6a09e6p-1f))), half);        /* 1 / sqrt(2) */
@@ -104,6 +106,7 @@ static void activate(enum activation f, const float *gate, const float *up, floa
     case ACTIVATION_SILU: activate_all(ACTIVATION_SILU, gate, up, out, n); break;
     case ACTIVATION_GELU: activate_all(ACTIVATION_GELU, gate, up, out, n); break;
     case ACTIVATION_GELU_TANH: activate_all(ACTIVATION_GELU_TANH, gate, up, out, n); break;
+    case ACTIVATION_QUICK_GELU: activate_all(ACTIVATION_QUICK_GELU, gate, up, out, n); break;
     }
 }
 

@@ -100,6 +100,8 @@ static float activation_of(enum activation f, float x)
 {
     if (f == ACTIVATION_SILU)
         return x / (1 + scalar_exp(-x));
+    if (f == ACTIVATION_QUICK_GELU)
+        return x / (1 + scalar_exp(-1.702f * x));
     if (f == ACTIVATION_GELU)
         return 0.5f * x * (1 + scalar_erf(x * 0x1.6a09e6p-1f));                        /* 1 / sqrt(2) */
     return 0.5f * x * (1 + scalar_tanh(0x1.988454p-1f * (x + 0.044715f * x * x * x)));   /* sqrt(2 / pi) */

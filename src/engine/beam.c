@@ -64,6 +64,14 @@ static void insert(beam_candidate *list, int *n, int capacity, beam_candidate c)
     list[i] = c;
 }
 
+static bool is_stop(const int32_t *stops, int n, int32_t token)
+{
+    for (int i = 0; i < n; i++)
+        if (stops[i] == token)
+            return true;
+    return false;
+}
+
 void beam_candidates(beam_search *s, int lane, const backend *b, const float *logits)
 {
     beam_lane *l = &s->live[lane];
@@ -78,7 +86,10 @@ void beam_candidates(beam_search *s, int lane, const backend *b, const float *lo
     }
     l->n_best = 0;
     l->finite = isfinite(all);
+    const int n_banned = s->step < s->min_new ? s->n_banned : 0;
     for (int64_t t = 0; t < s->vocab && l->finite; t++) {
+        if (is_stop(s->banned, n_banned, (int32_t)t))
+            continue;
         double p = (double)logits[t] - all;
         /* On log-probabilities, as transformers does: they are negative, and are not normalised again. */
         if (seen.bits && seen.bits[t / 64] >> (t % 64) & 1)
@@ -88,14 +99,6 @@ void beam_candidates(beam_search *s, int lane, const backend *b, const float *lo
             insert(l->best, &l->n_best, s->keep, (beam_candidate){score, lane, (int32_t)t});
     }
     seen_close(&seen);
-}
-
-static bool is_stop(const int32_t *stops, int n, int32_t token)
-{
-    for (int i = 0; i < n; i++)
-        if (stops[i] == token)
-            return true;
-    return false;
 }
 
 /* A finished hypothesis, kept where it is among the best `width`. */

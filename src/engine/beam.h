@@ -39,6 +39,8 @@ typedef struct beam_search {
     bool improvable;
     const int32_t *prompt; size_t n_prompt;   /* borrowed; for the penalty */
     float penalty;                 /* 1: none */
+    const int32_t *banned; int n_banned;      /* until min_new tokens are there; borrowed */
+    int min_new;
     int64_t vocab;
 } beam_search;
 

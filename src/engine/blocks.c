@@ -1,4 +1,7 @@
 /* A step's rows, taken from the embeddings through the last block. */
+#include <string.h>
+
+#include "engine/job.h"
 #include "engine/rows.h"
 
 /* residual += scale * what the last block gave; 1 is by far the most common scale */
@@ -24,7 +27,10 @@ static void embed_row(const row_pass *pass, int64_t i)
     const plan *p = f->plan;
     int64_t n = p->config.hidden;
     float *x = f->x + i * n, *place = f->normed + i * n;
-    read_row(p->embedding, f->rows[i].token, x, n);
+    if (f->rows[i].embedding)
+        memcpy(x, f->rows[i].embedding, (size_t)n * sizeof *x);
+    else
+        read_row(p->embedding, f->rows[i].token, x, n);
     if (p->positions) {
         read_row(p->positions, f->rows[i].position, place, n);
         f->backend->add(x, place, n);
@@ -110,7 +116,8 @@ static void number_rows(forward *f)
     for (int s = 0; s < f->n_segments; s++) {
         const segment *g = &f->segments[s];
         for (int64_t i = 0; i < g->count; i++)
-            f->rows[row++] = (step_row){.segment = s, .position = g->first + i, .token = g->tokens[i]};
+            f->rows[row++] = (step_row){.segment = s, .position = g->first + i, .token = g->tokens[i],
+                                        .embedding = g->request ? request_row(g->request, g->first + i, f->plan->config.hidden) : NULL};
     }
 }
 

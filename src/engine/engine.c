@@ -116,10 +116,16 @@ int engine_run(engine *e, const request *requests, size_t n, answer *answers, en
 
 int engine_logits(engine *e, const int32_t *ids, size_t n, float *out, error *err)
 {
+    return engine_request_logits(e, &(request){.ids = ids, .n_ids = n}, out, err);
+}
+
+int engine_request_logits(engine *e, const request *r, float *out, error *err)
+{
     forward *f = &e->workers[0].forward;
     f->pool = e->options.pool;
     job_shape shape;
-    request q = {.ids = ids, .n_ids = n};
+    const size_t n = r->n_ids;
+    const request q = {.ids = r->ids, .n_ids = n, .pictures = r->pictures, .n_pictures = r->n_pictures};
     if (job_measure(&q, 0, &e->plan->config, true, &shape, err) != 0 || kv_size(&f->kv, shape.blocks, err) != 0 ||
         forward_reserve(f, PREFILL_ROWS, err) != 0)
         return -1;
@@ -131,7 +137,7 @@ int engine_logits(engine *e, const int32_t *ids, size_t n, float *out, error *er
         for (int64_t i = 0; i < count; i++)
             rows[i] = i;
         kv_extend(&f->kv, &table, at + count);
-        segment s = {.table = &table, .tokens = ids + at, .first = at, .count = count, .length = (int64_t)n, .wanted = count};
+        segment s = {.table = &table, .tokens = r->ids + at, .request = r, .first = at, .count = count, .length = (int64_t)n, .wanted = count};
         forward_step(f, &s, 1);
         forward_logits(f, rows, count, out + at * vocab);
     }

@@ -33,10 +33,19 @@ typedef struct engine_options {
     bool no_prefix_sharing;        /* compute every prompt whole */
 } engine_options;
 
+/* A picture in a prompt: rows that stand in place of the embeddings of ids [first, first + n). Its ids count as tokens of the prompt in everything
+ * else. Requests share the keys and values of a picture where their `rows` are the same pointer. */
+typedef struct request_picture {
+    const float *rows;             /* [n][hidden]; borrowed until the run ends */
+    size_t first, n;
+} request_picture;
+
 typedef struct request {
     const int32_t *ids;            /* [n_ids] prompt; borrowed until the run ends */
     size_t n_ids;
+    const request_picture *pictures; int n_pictures;       /* in order, apart from each other; borrowed */
     int max_new;                   /* tokens to generate at most; prompt + max_new must fit into the model's positions */
+    int min_new;                   /* no stop id before so many */
     bool truncate_left;            /* drop the prompt's beginning (behind BOS) where it does not fit */
     bool ignore_stops;             /* do not stop at the model's end tokens */
     const int32_t *stops; int n_stops;               /* further stop ids; with ignore_stops the only ones */
@@ -84,6 +93,7 @@ void answers_free(answer *answers, size_t n);
 
 /* Logits of every position of one prompt: out [n][vocab]. For tests and comparisons. */
 int engine_logits(engine *e, const int32_t *ids, size_t n, float *out, error *err);
+int engine_request_logits(engine *e, const request *r, float *out, error *err);   /* of a prompt with pictures */
 
 /* Called with each request's new text as it comes (for `generate`); set before engine_run, NULL to stop. */
 void engine_on_text(engine *e, void (*on_text)(void *context, size_t request, const char *text), void *context);

@@ -11,6 +11,7 @@
 #include "base/threads.h"
 #include "compute/backend.h"
 #include "engine/angles.h"
+#include "engine/engine.h"
 #include "engine/kv.h"
 #include "model/plan.h"
 
@@ -20,6 +21,7 @@
 typedef struct segment {
     kv_table *table;
     const int32_t *tokens;    /* [count], borrowed */
+    const request *request;   /* for its pictures; borrowed; NULL: it has none */
     int64_t first, count;     /* positions */
     int64_t length;           /* of the sequence, for dynamic RoPE scaling */
     int64_t wanted;           /* of so many of its last rows logits may be asked for */
@@ -29,6 +31,7 @@ typedef struct step_row {
     int segment;
     int64_t position;
     int32_t token;
+    const float *embedding;   /* [hidden] of a picture's row, borrowed; NULL: the token's */
 } step_row;
 
 typedef struct forward {

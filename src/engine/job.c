@@ -17,12 +17,24 @@ static int check_ids(const int32_t *ids, size_t n, const char *what, size_t inde
     return 0;
 }
 
+static int check_pictures(const request *r, size_t index, error *err)
+{
+    size_t at = 0;
+    for (int i = 0; i < r->n_pictures; at = r->pictures[i].first + r->pictures[i].n, i++)
+        if (r->pictures[i].first < at || r->pictures[i].n > r->n_ids || r->pictures[i].first > r->n_ids - r->pictures[i].n)
+            return fail(err, ERROR_USAGE, "request %zu: picture %d has rows at %zu to %zu, the prompt has %zu tokens and other pictures up to %zu", index, i,
+                        r->pictures[i].first, r->pictures[i].first + r->pictures[i].n, r->n_ids, at);
+    return 0;
+}
+
 static int check_settings(const request *r, size_t index, bool has_tokenizer, error *err)
 {
     if (r->n_ids == 0)
         return fail(err, ERROR_USAGE, "request %zu: the prompt is empty", index);
     if (r->max_new < 0)
         return fail(err, ERROR_USAGE, "request %zu: %d new tokens", index, r->max_new);
+    if (r->min_new < 0 || r->min_new > r->max_new)
+        return fail(err, ERROR_USAGE, "request %zu: at least %d new tokens, but at most %d", index, r->min_new, r->max_new);
     if (r->max_new > 0 && r->n_continuation > 0)
         return fail(err, ERROR_USAGE, "request %zu: either new tokens or the likelihood of a continuation, not both", index);
     if (!(r->temperature >= 0) || isinf(r->temperature) || !(r->top_p >= 0) || r->top_p > 1)
@@ -44,13 +56,13 @@ static int check_settings(const request *r, size_t index, bool has_tokenizer, er
 int job_measure(const request *r, size_t index, const model_config *c, bool has_tokenizer, job_shape *out, error *err)
 {
     if (check_settings(r, index, has_tokenizer, err) != 0 || check_ids(r->ids, r->n_ids, "prompt", index, c, err) != 0 ||
-        check_ids(r->continuation, r->n_continuation, "continuation", index, c, err) != 0)
+        check_ids(r->continuation, r->n_continuation, "continuation", index, c, err) != 0 || check_pictures(r, index, err) != 0)
         return -1;
     /* New tokens all count, as in transformers and lm-eval; a continuation's last token is never fed. */
     int64_t limit = config_position_limit(c), extra = r->n_continuation ? (int64_t)r->n_continuation - 1 : r->max_new;
     int64_t room = limit - extra, n = (int64_t)r->n_ids;
     job_shape s = {.n_prompt = n, .width = r->beams > 1 ? r->beams : 1};
-    if (n > room && r->truncate_left && room > 0) {
+    if (n > room && r->truncate_left && r->n_pictures == 0 && room > 0) {
         s.keep_first = c->bos >= 0 && r->ids[0] == c->bos && room > 1;
         s.dropped = n - room;
         s.n_prompt = room;
@@ -58,7 +70,7 @@ int job_measure(const request *r, size_t index, const model_config *c, bool has_
         return fail(err, ERROR_USAGE,
                     "request %zu: %lld prompt tokens and %lld more do not fit into the model's %lld positions%s", index,
                     (long long)n, (long long)extra, (long long)limit,
-                    room > 0 ? "; shorten it, ask for fewer tokens, or set truncate: left" : "");
+                    room <= 0 ? "" : r->n_pictures ? "; shorten it (one with a picture is not cut) or ask for fewer tokens" : "; shorten it, ask for fewer tokens, or set truncate: left");
     }
     s.n_feed = s.n_prompt + (r->n_continuation ? extra : 0);
     s.positions =
@@ -74,6 +86,26 @@ int32_t job_token(const request *r, const job_shape *s, int64_t i)
     if (i >= s->n_prompt)
         return r->continuation[i - s->n_prompt];
     return i == 0 && s->keep_first ? r->ids[0] : r->ids[i + s->dropped];
+}
+
+const float *request_row(const request *r, int64_t i, int64_t hidden)
+{
+    for (int p = 0; p < r->n_pictures; p++) {
+        const int64_t inside = i - (int64_t)r->pictures[p].first;
+        if (inside >= 0 && inside < (int64_t)r->pictures[p].n)
+            return r->pictures[p].rows + inside * hidden;
+    }
+    return NULL;
+}
+
+bool job_same(const request *a, const job_shape *x, const request *b, const job_shape *y, int64_t i)
+{
+    return job_token(a, x, i) == job_token(b, y, i) && request_row(a, i, 1) == request_row(b, i, 1);
+}
+
+const kv_table *job_prompt_table(const job *j)
+{
+    return j->beam && j->beam->step > 0 ? &j->beam->live[0].kv : &j->kv;   /* every lane begins with the prompt */
 }
 
 static void collect_stops(job *j, const model_config *c)
@@ -109,6 +141,9 @@ job *job_new(const request *r, size_t index, const job_shape *shape, const model
         j->beam->prompt = j->tokens;
         j->beam->n_prompt = (size_t)shape->n_prompt;
         j->beam->penalty = penalised ? r->repetition_penalty : 1;
+        j->beam->banned = j->stops;
+        j->beam->n_banned = j->n_stops;
+        j->beam->min_new = r->min_new;
     } else if (penalised) {
         seen_open(&j->seen, c->vocab);
         for (int64_t i = 0; i < shape->n_prompt; i++)

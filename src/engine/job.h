@@ -52,6 +52,15 @@ int job_measure(const request *r, size_t index, const model_config *config, bool
 /* A prompt's token after cutting; i < n_feed. */
 int32_t job_token(const request *r, const job_shape *s, int64_t i);
 
+/* What stands at position i in place of the token's embedding: a row of a picture; NULL: nothing. */
+const float *request_row(const request *r, int64_t i, int64_t hidden);
+
+/* Whether position i means the same in both, token and picture. */
+bool job_same(const request *a, const job_shape *x, const request *b, const job_shape *y, int64_t i);
+
+/* The sequence that holds the prompt's keys and values, as far as they are computed. */
+const kv_table *job_prompt_table(const job *j);
+
 job *job_new(const request *r, size_t index, const job_shape *shape, const model_config *config, const tokenizer *words);
 
 /* The job has its finish: the best hypothesis becomes the answer, the text gets its last bytes. */

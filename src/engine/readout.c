@@ -1,5 +1,7 @@
 #include "engine/readout.h"
 
+#include <float.h>
+
 typedef struct reading {
     const forward *f;
     readout *list;
@@ -28,6 +30,9 @@ static void read_row(void *context, size_t i)
     } else {
         if (r->job->seen.bits)
             seen_penalise(&r->job->seen, q->repetition_penalty, logits);
+        for (int k = 0; k < r->job->n_stops && r->job->n_new < q->min_new; k++)
+            if (r->job->stops[k] >= 0 && r->job->stops[k] < pass->vocab)
+                logits[r->job->stops[k]] = -FLT_MAX;
         sampling how = {q->temperature, q->top_p, q->seed, q->question, (uint32_t)r->job->n_new};
         r->token = sample_token(b, &how, logits, pass->vocab, &r->margin);
     }

@@ -39,7 +39,7 @@ static int64_t common_prefix(const run *r)
         int64_t k = 0, most = r->shapes[i].n_prompt - 1;
         if (most > common)
             most = common;
-        while (k < most && job_token(&q->requests[i], &r->shapes[i], k) == job_token(&q->requests[0], &r->shapes[0], k))
+        while (k < most && job_same(&q->requests[i], &r->shapes[i], &q->requests[0], &r->shapes[0], k))
             k++;
         common = k;
     }

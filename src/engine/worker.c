@@ -58,7 +58,7 @@ void worker_compute_prefix(worker *w, int64_t tokens)
     for (int64_t at = 0; at < tokens; at += PREFILL_ROWS) {
         int64_t count = tokens - at < PREFILL_ROWS ? tokens - at : PREFILL_ROWS;
         kv_extend(&f->kv, &w->prefix, at + count);
-        segment s = {.table = &w->prefix, .tokens = ids + at, .first = at, .count = count, .length = tokens};
+        segment s = {.table = &w->prefix, .tokens = ids + at, .request = &q->requests[0], .first = at, .count = count, .length = tokens};
         forward_step(f, &s, 1);
     }
     free(ids);
@@ -90,9 +90,9 @@ static void find_donor(const worker *w, job *j)
     for (size_t i = 0; i < w->n_live; i++) {
         const job *d = w->live[i];
         int64_t most = d->shape.n_feed < j->shape.n_prompt ? d->shape.n_feed : j->shape.n_prompt - 1, k = j->fed;
-        if (d->beam || most <= best)
+        if (most <= best)
             continue;
-        while (k < most && d->tokens[k] == j->tokens[k])
+        while (k < most && d->tokens[k] == j->tokens[k] && request_row(d->request, k, 1) == request_row(j->request, k, 1))
             k++;
         if (k > best) {
             best = k;
@@ -115,7 +115,7 @@ static void take_donations(worker *w)
     for (size_t i = 0; i < w->n_live; i++) {
         job *j = w->live[i];
         if (j->donor && j->donor->fed >= j->shared)
-            take_over(w, j, &j->donor->kv, j->shared);
+            take_over(w, j, job_prompt_table(j->donor), j->shared);
     }
 }
 
@@ -220,7 +220,7 @@ static void add_piece(worker *w, batch *b, job *j)
         return;
     kv_extend(&w->forward.kv, &j->kv, j->fed + count);
     int64_t wanted = ask(j, row, j->fed, count, w->readouts + b->readouts);
-    w->segments[b->n_segments++] = (segment){.table = &j->kv, .tokens = j->tokens + j->fed, .first = j->fed, .count = count,
+    w->segments[b->n_segments++] = (segment){.table = &j->kv, .tokens = j->tokens + j->fed, .request = j->request, .first = j->fed, .count = count,
                                              .length = j->shape.n_feed, .wanted = wanted};
     b->prompt_rows += count;
     b->readouts += wanted;

@@ -41,7 +41,8 @@ typedef struct merge_tensor {
     const char **source_names;    /* [n_models] as each model calls it */
     int slice;                    /* of the recipe, whose parameters apply; -1: the recipe is written as models */
     tensor shape;                 /* of the output: dtype, rank, shape; no data */
-    int64_t rows, columns, count;
+    int64_t rows, columns, count; /* that are merged: those of the shape, less `rest` */
+    const tensor *rest;           /* whose rows behind those are the output's as they are; borrowed; NULL: there are none */
     enum rounding work;           /* of compat mode: the type that mergekit computes in */
     double place;                 /* t of its layer, 0 outside the layers */
     bool copy;                    /* carried from the first source as it is */

@@ -54,16 +54,24 @@ merger *merge_prepare(const recipe *r, checkpoint *const *models, const merge_op
     m->models = models;
     m->n_models = (int)r->n_models;
     m->base = r->base;
-    m->config_from = r->config_from >= 0 ? r->config_from : r->base >= 0 ? r->base : 0;
     if (options)
         m->options = *options;
-    if (tokens_plan(r, models, &m->tokens, err) != 0 || tensors_plan(r, models, m->config_from, &m->tokens, &m->plan, err) != 0) {
+    string notes = {0};
+    int status = component_find(r, models, &m->component, &notes, err);
+    m->config_from = m->component.frame >= 0 ? m->component.frame : r->config_from >= 0 ? r->config_from : r->base >= 0 ? r->base : 0;
+    if (status == 0)
+        status = tokens_plan(r, models, &m->tokens, err);
+    if (status == 0 && (status = component_check_tokens(&m->component, models, m->tokens.file, err)) == 0)
+        status = tensors_plan(r, models, m->config_from, &m->component, &m->tokens, &m->plan, err);
+    if (status == 0) {
+        string_add(&m->plan.notes, notes.text ? notes.text : "", notes.length);
+        string_add(&m->plan.notes, m->tokens.notes.text ? m->tokens.notes.text : "", m->tokens.notes.length);
+        note_configs(m);
+    } else {
         merge_free(m);
-        return NULL;
+        m = NULL;
     }
-    if (m->tokens.notes.length)
-        string_add(&m->plan.notes, m->tokens.notes.text, m->tokens.notes.length);
-    note_configs(m);
+    free(notes.text);
     return m;
 }
 
@@ -140,7 +148,7 @@ static json_t *make_config(const merger *m, const checkpoint *shape, error *err)
 
 checkpoint *merge_outline(const merger *m, error *err)
 {
-    const checkpoint *words = m->models[m->base >= 0 ? m->base : 0];
+    const checkpoint *words = m->models[m->component.frame >= 0 ? m->component.frame : m->base >= 0 ? m->base : 0];
     checkpoint *c = memory_new(1, sizeof *c);
     c->name = memory_text("the merge");
     c->folder = memory_text(words->folder);

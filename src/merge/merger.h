@@ -2,6 +2,7 @@
 #ifndef MERGE_MERGER_H
 #define MERGE_MERGER_H
 
+#include "merge/component.h"
 #include "merge/merge.h"
 #include "merge/method.h"
 #include "merge/tensors.h"
@@ -11,6 +12,7 @@ struct merger {
     const recipe *recipe;        /* that it was prepared for; borrowed */
     checkpoint *const *models;   /* borrowed */
     int n_models, base, config_from;
+    component component;
     merge_options options;
     token_plan tokens;           /* the plan's sources may be views of it */
     tensor_plan plan;

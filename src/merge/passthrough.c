@@ -244,8 +244,8 @@ static int read_type(const yaml_value *root, int *out, error *err)
 static int read_all(const yaml_value *root, reader *r, int *dtype, error *err)
 {
     static const char *const keys[] = {"slices", "merge_method", "base_model", "dtype", "out_dtype", "parameters", "models", "modules", "tokenizer",
-                                       "tokenizer_source", "chat_template", NULL};
-    static const char *const unsupported[] = {"models", "modules", "tokenizer", "tokenizer_source", "chat_template", NULL};
+                                       "tokenizer_source", "chat_template", "component", NULL};
+    static const char *const unsupported[] = {"models", "modules", "tokenizer", "tokenizer_source", "chat_template", "component", NULL};
     const yaml_value *slices = recipe_member(root, "slices");
     if (yaml_known_keys(root, keys, err) != 0)
         return -1;

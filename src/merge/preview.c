@@ -132,7 +132,23 @@ static json_t *slice_facts(const recipe *r)
 static const char *tokenizer_from(const merger *m)
 {
     const recipe *r = m->recipe;
+    if (r->tokenizer.source == TOKENIZER_KEPT && m->component.frame >= 0)
+        return r->models[m->component.frame].path;
     return r->tokenizer.source == TOKENIZER_UNION ? "union" : r->tokenizer.source == TOKENIZER_MODEL ? r->tokenizer.model : r->models[m->base >= 0 ? m->base : 0].path;
+}
+
+/* Of a component: what of the output is merged, and whose the rest is. */
+static json_t *component_facts(const merger *m)
+{
+    json_int_t merged = 0;
+    int64_t words = 0;
+    for (size_t i = 0; i < m->plan.count; i++) {
+        const merge_tensor *t = &m->plan.items[i];
+        merged += !t->copy;
+        words = names_is_vocabulary(t->name) ? t->rows : words;
+    }
+    return json_pack("{s:s, s:I, s:s, s:I, s:I}", "part", "language_model", "merged", merged, "rest_from", m->recipe->models[m->component.frame].path, "rest",
+                     (json_int_t)m->plan.count - merged, "words", (json_int_t)words);
 }
 
 static json_t *output_facts(const merger *m, const checkpoint *outline)
@@ -173,6 +189,8 @@ json_t *merge_preview(const recipe *r, const merge_options *options, const char 
                          r->mode == MERGE_COMPAT ? "compat" : "exact", "models", list, "slices", slice_facts(r), "output", output_facts(m, outline), "notes", notes, "memory",
                          (json_int_t)(merge_memory(m)), "free_disk", (json_int_t)free_bytes, "seconds",
                          seconds + (speed > 0 ? (double)checkpoint_bytes(outline) / speed : 0), "write_speed", speed);
+        if (m->component.frame >= 0)
+            json_object_set_new(what, "component", component_facts(m));
         free(notes);
     }
     json_decref(list);
@@ -242,11 +260,22 @@ static void put_slice(string *s, const json_t *facts)
     string_puts(s, "\n");
 }
 
+static void put_component(string *s, const json_t *facts, const json_t *models)
+{
+    const json_t *model;
+    const char *rest = text_of(facts, "rest_from");
+    size_t i;
+    string_print(s, "language part: %lld tensors and %lld words, merged of", (long long)number_of(facts, "merged"), (long long)number_of(facts, "words"));
+    json_array_foreach(models, i, model)
+        string_print(s, "%s %s", i ? "," : "", text_of(model, "model"));
+    string_print(s, "\nthe rest: %lld tensors of vision tower and projector, config and files, all of %s\n", (long long)number_of(facts, "rest"), rest);
+}
+
 char *merge_preview_text(const json_t *p)
 {
     string s = {0};
     char size[32], other[32];
-    const json_t *item, *out = json_object_get(p, "output");
+    const json_t *item, *out = json_object_get(p, "output"), *part = json_object_get(p, "component");
     size_t i;
     string_print(&s, "%s: %s (%s)\nmodels:\n", text_of(p, "method"), text_of(p, "does"), text_of(p, "mode"));
     json_array_foreach(json_object_get(p, "models"), i, item)
@@ -255,6 +284,8 @@ char *merge_preview_text(const json_t *p)
         string_puts(&s, "layers:\n");
     json_array_foreach(json_object_get(p, "slices"), i, item)
         put_slice(&s, item);
+    if (part)
+        put_component(&s, part, json_object_get(p, "models"));
     string_print(&s, "output: %lld tensors, %s, %s", (long long)number_of(out, "tensors"), progress_bytes(size, number_of(out, "bytes")), text_of(out, "dtype"));
     if (json_object_get(out, "layers"))
         string_print(&s, ", %lld layers", (long long)number_of(out, "layers"));

@@ -82,6 +82,7 @@ typedef struct recipe {
     enum merge_mask mask;           /* merganser: {mask: philox | mt19937}; philox unless the mode is compat */
     uint64_t seed;                  /* merganser: {seed} ; of the masks */
     bool inverse_density;           /* merganser: {rescale: inverse_density}: what a true `rescale` means; else mergekit's l1 */
+    bool language_only;             /* component: language_model: see merge/component.h */
     int config_from;                /* merganser: {config_from: MODEL}: whose config.json wins, an index; -1: the base's */
     char *layers;                   /* merganser: {layers: "model.layers.%d"}: the name up to the layer's number; NULL: found from the names; owned */
     char *file;                     /* where it came from, for paths and messages; owned, may be NULL */

@@ -23,6 +23,7 @@ int recipe_one_of(const yaml_value *v, const char *const *words, int *index, err
 int recipe_model_name(const yaml_value *map, const char *key, char **out, error *err);
 int recipe_range(const yaml_value *source, int64_t range[2], error *err);                      /* its layer_range */
 int recipe_dtype(const yaml_value *v, int *out, error *err);                                   /* an enum dtype; NULL leaves *out alone */
+int recipe_component(const yaml_value *root, bool *language_only, error *err);                 /* its component, false where it has none */
 
 /* Appends a map of parameters to what the list has of the same names: values that come first win. `of_model`: only those of models. */
 int recipe_parameters_read(const yaml_value *map, recipe *r, const method *m, bool of_model, recipe_parameters *list, error *err);

@@ -11,7 +11,7 @@
 #include "merge/recipe_parts.h"
 
 static const char *const top_keys[] = {"models", "slices", "modules", "merge_method", "base_model", "dtype", "out_dtype", "parameters",
-                                       "tokenizer_source", "tokenizer", "chat_template", "merganser", NULL};
+                                       "tokenizer_source", "tokenizer", "chat_template", "component", "merganser", NULL};
 static const char *const own_keys[] = {"mode", "seed", "mask", "rescale", "config_from", "layers", NULL};
 static const char *const rescale_words[] = {"l1", "inverse_density", NULL};
 
@@ -69,6 +69,17 @@ static int read_config_from(const yaml_value *own, recipe *r, error *err)
     return r->config_from >= 0 ? 0 : yaml_fail(err, v, "config_from names '%s', which is not one of the models", path);
 }
 
+int recipe_component(const yaml_value *root, bool *language_only, error *err)
+{
+    static const char *const words[] = {"language_model", NULL};
+    int index = -1;
+    const yaml_value *v = recipe_member(root, "component");
+    if (recipe_one_of(v, words, &index, err) != 0)
+        return -1;
+    *language_only = index == 0;
+    return *language_only && recipe_member(root, "modules") ? yaml_fail(err, v, "component and modules both say which part of the models is merged: leave one of them out") : 0;
+}
+
 static const method *read_method(const yaml_value *root, error *err)
 {
     const yaml_value *v = recipe_member(root, "merge_method");
@@ -90,7 +101,7 @@ static const method *read_method(const yaml_value *root, error *err)
 static int read_all(const yaml_value *root, recipe *r, const method *m, error *err)
 {
     const yaml_value *own = recipe_member(root, "merganser");
-    if (read_own(own, r, err) != 0 || recipe_sources_read(root, r, m, err) != 0)
+    if (read_own(own, r, err) != 0 || recipe_component(root, &r->language_only, err) != 0 || recipe_sources_read(root, r, m, err) != 0)
         return -1;
     if (recipe_dtype(recipe_member(root, "dtype"), &r->dtype, err) != 0 || recipe_dtype(recipe_member(root, "out_dtype"), &r->out_dtype, err) != 0)
         return -1;

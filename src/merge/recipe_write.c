@@ -139,6 +139,8 @@ char *recipe_yaml(const recipe *r)
     string_puts(&s, "# A mergekit recipe. mergekit ignores the key `merganser`.\n");
     if (strncmp(r->method, "dare_", 5) == 0 && r->mask == MERGE_MASK_PHILOX)
         string_puts(&s, "# mergekit would draw other random masks than those that `merganser` names, and so give other weights.\n");
+    if (r->language_only)
+        string_puts(&s, "# mergekit would not make this model: it does not know `component`.\n");
     if (r->n_modules)
         put_modules(&s, r);
     else if (r->n_slices)
@@ -146,6 +148,8 @@ char *recipe_yaml(const recipe *r)
     else
         put_models(&s, r);
     string_print(&s, "merge_method: %s\n", r->method);
+    if (r->language_only)
+        string_puts(&s, "component: language_model\n");
     if (r->base >= 0)
         put_line(&s, "base_model", r->models[r->base].path);
     if (r->dtype >= 0)

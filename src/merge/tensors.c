@@ -11,6 +11,7 @@ typedef struct planner {
     checkpoint *const *models;
     tensor_names **names;        /* [n_models] */
     int naming;
+    const component *component;
     token_plan *tokens;
     bool drop_head;              /* every source stores its tied embeddings twice */
     size_t capacity;
@@ -104,8 +105,11 @@ static int plan_copy(const planner *p, merge_tensor *t, error *err)
     return 0;
 }
 
-static int fail_vocabulary(const recipe *r, const merge_tensor *t, int64_t want, const char *whose, int64_t have, const char *other, error *err)
+static int fail_vocabulary(const recipe *r, const merge_tensor *t, int64_t want, const char *whose, int64_t have, const char *other, bool seeing, error *err)
 {
+    if (seeing && !r->language_only)
+        return fail(err, ERROR_FORMAT, "'%s' has %lld rows in %s and %lld in %s, and one of them also sees: 'component: language_model' in the recipe merges what both have", t->name,
+                    (long long)want, whose, (long long)have, other);
     if (r->tokenizer.source == TOKENIZER_BASE)
         return fail(err, ERROR_FORMAT, "'%s' has %lld rows in %s and only %lld in %s: rows can be cut to the base's, not made", t->name, (long long)want, whose,
                     (long long)have, other);
@@ -113,7 +117,28 @@ static int fail_vocabulary(const recipe *r, const merge_tensor *t, int64_t want,
                 "the base has the same tokens, 'tokenizer_source: union' keeps the tokens of all", t->name, (long long)want, whose, (long long)have, other);
 }
 
-static int plan_shape(planner *p, merge_tensor *t, error *err)
+/* Rows that the others lack stay the frame's. */
+static int plan_shared_rows(planner *p, merge_tensor *t, error *err)
+{
+    const tensor *frame = checkpoint_find(p->models[p->naming], t->name);
+    char a[128], b[128];
+    for (int i = 0; frame && i < t->n_models; i++)
+        if (t->sources[i]->rank != 2 || t->sources[i]->shape[1] != frame->shape[1] || t->sources[i]->shape[0] < p->component->rows)
+            return fail(err, ERROR_FORMAT, "'%s' is %s in %s and %s in %s: these models cannot be merged", t->name, tensor_shape_text(frame, a), p->models[p->naming]->name,
+                        tensor_shape_text(t->sources[i], b), model_name(p, t, i));
+    t->shape = (tensor){.rank = 2, .shape = {frame ? frame->shape[0] : p->component->rows, t->sources[0]->shape[1]}};
+    t->rows = p->component->rows;
+    t->columns = t->shape.shape[1];
+    t->rest = t->rows < t->shape.shape[0] ? frame : NULL;
+    return 0;
+}
+
+static bool shares_rows(const planner *p, const merge_tensor *t)
+{
+    return p->component->rows >= 0 && names_is_vocabulary(t->name) && t->sources[0]->rank == 2;
+}
+
+static int plan_same_shape(planner *p, merge_tensor *t, error *err)
 {
     int whose = t->base >= 0 ? t->base : 0;
     const tensor *model = t->sources[whose];
@@ -129,13 +154,21 @@ static int plan_shape(planner *p, merge_tensor *t, error *err)
             return fail(err, ERROR_FORMAT, "'%s' is %s in %s and %s in %s: these models cannot be merged", t->name, tensor_shape_text(model, a),
                         model_name(p, t, whose), tensor_shape_text(other, b), model_name(p, t, i));
         if (p->recipe->tokenizer.source != TOKENIZER_BASE || other->shape[0] < model->shape[0])
-            return fail_vocabulary(p->recipe, t, model->shape[0], model_name(p, t, whose), other->shape[0], model_name(p, t, i), err);
+            return fail_vocabulary(p->recipe, t, model->shape[0], model_name(p, t, whose), other->shape[0], model_name(p, t, i),
+                                   names_sees(p->models[model_of(p->recipe, t->slice, whose)]) != names_sees(p->models[model_of(p->recipe, t->slice, i)]), err);
         string_print(&p->out->notes, "%s: rows %lld to %lld of '%s' are dropped (tokenizer_source: base)\n", model_name(p, t, i), (long long)model->shape[0],
                      (long long)other->shape[0] - 1, t->name);
     }
     t->rows = tensor_rows(&t->shape);
     t->columns = tensor_columns(&t->shape);
-    t->count = tensor_count(&t->shape);
+    return 0;
+}
+
+static int plan_shape(planner *p, merge_tensor *t, error *err)
+{
+    if ((shares_rows(p, t) ? plan_shared_rows : plan_same_shape)(p, t, err) != 0)
+        return -1;
+    t->count = t->rest ? t->rows * t->columns : tensor_count(&t->shape);
     if (t->columns > INT32_MAX)
         return fail(err, ERROR_LIMIT, "'%s' has rows of %lld elements, more than the limit of %d", t->name, (long long)t->columns, INT32_MAX);
     return 0;
@@ -150,7 +183,8 @@ static int find_sources(const planner *p, merge_tensor *t, const place *at, cons
                                    : view_layer_name(p->names[model], r->slices[at->slice].sources[i].first + at->offset, rest);
         const checkpoint_item *item = find_source(p->models[model], name);
         if (!item)
-            fail(err, ERROR_FORMAT, "'%s' is not in %s, but in another of the sources: these models cannot be merged", name, p->models[model]->name);
+            fail(err, ERROR_FORMAT, "'%s' is not in %s, but in another of the sources: %s", name, p->models[model]->name,
+                 names_part_of(name) == NAMES_LANGUAGE ? "these models cannot be merged" : "'component: language_model' in the recipe merges what both have");
         free(name);
         if (!item)
             return -1;
@@ -272,7 +306,7 @@ static bool claims(const planner *p, const merge_view *v, int model, const char 
 {
     const recipe *r = p->recipe;
     if (v->module < 0)
-        return true;
+        return p->component->frame < 0 || view_has("language_model", p->names[model], name);
     if (!view_has(r->modules[v->module].name, p->names[model], name))
         return false;
     for (size_t i = 0; strcmp(r->modules[v->module].name, "default") == 0 && i < r->n_modules; i++)
@@ -427,7 +461,8 @@ static int plan_unclaimed(planner *p, const merge_view *views, size_t n, error *
         carried++;
     }
     if (carried)
-        string_print(&p->out->notes, "%s: %zu tensors outside the recipe's modules are carried as they are, such as '%s'\n", c->name, carried, example);
+        string_print(&p->out->notes, "%s: %zu tensors outside %s are carried as they are, such as '%s'\n", c->name, carried,
+                     p->component->frame < 0 ? "the recipe's modules" : "the language part", example);
     return 0;
 }
 
@@ -461,9 +496,9 @@ static int settle(tensor_plan *out, error *err)
     return out->count ? 0 : fail(err, ERROR_FORMAT, "the recipe makes no tensors");
 }
 
-int tensors_plan(const recipe *r, checkpoint *const *models, int naming, token_plan *tokens, tensor_plan *out, error *err)
+int tensors_plan(const recipe *r, checkpoint *const *models, int naming, const component *part, token_plan *tokens, tensor_plan *out, error *err)
 {
-    planner p = {.recipe = r, .models = models, .naming = naming, .tokens = tokens, .drop_head = all_tied(r, models), .out = out};
+    planner p = {.recipe = r, .models = models, .naming = naming, .component = part, .tokens = tokens, .drop_head = all_tied(r, models), .out = out};
     merge_view *views;
     size_t n = views_of(r, &views);
     int status = 0;

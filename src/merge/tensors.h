@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "merge/component.h"
 #include "merge/kernel.h"
 #include "merge/tokens.h"
 #include "tensor/checkpoint.h"
@@ -18,9 +19,9 @@ typedef struct tensor_plan {
     string notes;             /* what the user should know: lines; owned */
 } tensor_plan;
 
-/* models [r->n_models]; names and layers are those of models[naming]; `tokens` says how vocabularies are put side by side. Missing tensors, other shapes, vocabularies that differ (both counts
- * and the fix), layers that a model does not have, types that cannot be computed with: one error. */
-int tensors_plan(const recipe *r, checkpoint *const *models, int naming, token_plan *tokens, tensor_plan *out, error *err);
+/* models [r->n_models]; names and layers are those of models[naming]; `component` and `tokens` say how vocabularies are put side by side. Missing tensors, other shapes, vocabularies that
+ * differ (both counts and the fix), layers that a model does not have, types that cannot be computed with: one error. */
+int tensors_plan(const recipe *r, checkpoint *const *models, int naming, const component *part, token_plan *tokens, tensor_plan *out, error *err);
 void tensors_free(tensor_plan *p);
 
 /* RoPE tables and masks that old checkpoints carry: computed from the config, so not weights. */

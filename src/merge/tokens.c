@@ -340,8 +340,8 @@ static json_t *moved_id(const token_plan *p, const tokenizer_file *from, const c
     json_int_t was = json_is_integer(value) ? json_integer_value(value) : -1;
     const char *token = was >= 0 && was < tokenizer_file_size(from) ? tokenizer_file_text(from, (int32_t)was) : NULL;
     int32_t id = token ? tokenizer_file_find(p->file, token) : -1;
-    char *name = memory_text_n(key, strlen(key) - strlen("_id"));
-    if (token && id < 0)
+    char *name = text_ends_with(key, "_id") ? memory_text_n(key, strlen(key) - strlen("_id")) : NULL;
+    if (token && id < 0 && name)
         id = tokenizer_file_named(p->file, name);
     free(name);
     return id >= 0 ? json_integer(id) : json_incref(value);
@@ -354,7 +354,7 @@ static void move_ids(const token_plan *p, const tokenizer_file *from, json_t *co
     void *next;
     size_t i;
     json_object_foreach_safe(config, next, key, value) {
-        if (!text_ends_with(key, "_token_id"))
+        if (!text_ends_with(key, "_token_id") && !text_ends_with(key, "_token_index"))     /* image_token_index of LLaVA */
             continue;
         json_array_foreach(value, i, one)
             json_array_set_new(value, i, moved_id(p, from, key, one));

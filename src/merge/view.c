@@ -21,26 +21,6 @@ size_t views_of(const recipe *r, merge_view **views)
     return n;
 }
 
-/* Whether `part` is a run of whole components of the name. */
-static bool has_part(const char *name, const char *part)
-{
-    size_t n = strlen(part);
-    for (const char *at = strstr(name, part); at; at = strstr(at + 1, part))
-        if ((at == name || at[-1] == '.') && (at[n] == '.' || at[n] == '\0'))
-            return true;
-    return false;
-}
-
-static bool is_projector(const char *name)
-{
-    return has_part(name, "multi_modal_projector") || has_part(name, "visual.merger") || has_part(name, "deepstack_merger_list");
-}
-
-static bool is_seeing(const char *name)
-{
-    return (has_part(name, "vision_tower") || has_part(name, "vision_model") || has_part(name, "visual")) && !is_projector(name);
-}
-
 bool view_has(const char *module, const tensor_names *names, const char *name)
 {
     size_t stem;
@@ -48,19 +28,19 @@ bool view_has(const char *module, const tensor_names *names, const char *name)
     if (strcmp(module, "default") == 0)
         return true;
     if (strcmp(module, "text_decoder") == 0 || strcmp(module, "language_model") == 0)
-        return !is_seeing(name) && !is_projector(name) && (stem == 0 || strncmp(name, prefix, stem) == 0 || names_is_vocabulary(name));
+        return names_part_of(name) == NAMES_LANGUAGE && (stem == 0 || strncmp(name, prefix, stem) == 0 || names_is_vocabulary(name));
     if (strcmp(module, "vision_tower") == 0 || strcmp(module, "vision_model") == 0)
-        return is_seeing(name);
+        return names_part_of(name) == NAMES_VISION;
     if (strcmp(module, "multi_modal_projector") == 0)
-        return is_projector(name);
-    return has_part(name, module);
+        return names_part_of(name) == NAMES_PROJECTOR;
+    return names_has_part(name, module);
 }
 
 bool view_is_behind(const char *name)
 {
     static const char *const parts[] = {"norm", "ln_f", "final_layer_norm", "final_layernorm", "final_norm", "lm_head", "embed_out", "head", "score", "classifier", "output"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (has_part(name, parts[i]))
+        if (names_has_part(name, parts[i]))
             return true;
     return false;
 }

@@ -399,6 +399,33 @@ static void copy_job(const merge_job *j)
         j->sink->put(j->sink, j->tensor, 0, j->tensor->count, data);
 }
 
+/* The rows that are one model's as they are. */
+static int put_rest(const merge_job *j, error *err)
+{
+    const merge_tensor *t = j->tensor;
+    int64_t columns = t->columns, rows = t->shape.shape[0] - t->rows;
+    enum dtype d = t->shape.dtype;
+    tensor rest = *t->rest;
+    rest.shape[0] = rows;
+    size_t from = (size_t)t->count * dtype_size(rest.dtype), bytes = (size_t)(rows * columns) * dtype_size(d);
+    void *made = rest.data ? NULL : memory_try(tensor_bytes(&rest), t->name, err), *block = memory_try(bytes, t->name, err);
+    double x[STRIP];
+    int status = block && (rest.data || (made && rest.maker->make(rest.maker, t->rest, t->rows, rows, made, err) == 0)) ? 0 : -1;
+    rest.data = made ? made : (char *)t->rest->data + from;
+    for (int64_t at = 0; at < rows * columns && status == 0; at += STRIP) {
+        int n = rows * columns - at < STRIP ? (int)(rows * columns - at) : STRIP;
+        strip_load(&rest, at, n, x);
+        strip_store(x, n, d, block, at);
+    }
+    if (status == 0 && j->out)
+        memcpy((char *)j->out + (size_t)t->count * dtype_size(d), block, bytes);
+    else if (status == 0)
+        j->sink->put(j->sink, t, t->count, rows * columns, block);
+    free(block);
+    free(made);
+    return status;
+}
+
 static struct checked *new_checks(const merge_job *jobs, size_t n)
 {
     struct checked *checks = memory_new(n, sizeof *checks);
@@ -435,6 +462,8 @@ int walk_group(const method_kernel *k, merge_job *jobs, size_t n, const walk_opt
             copy_job(&jobs[i]);
         else if (status == 0)
             status = make_masks(&jobs[i], err);
+        if (status == 0 && jobs[i].tensor->rest)
+            status = put_rest(&jobs[i], err);
     }
     for (bool more = true; more && status == 0;)
         status = reduce_once(&round, &more, err);

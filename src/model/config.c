@@ -101,21 +101,22 @@ static int read_sizes(const json_t *json, const char *name, bool nested, const a
     return read_heads(json, name, c, err) == 0 ? read_experts(json, name, c, err) : -1;
 }
 
-static int read_activation(const json_t *json, const char *name, const architecture *a, model_config *c, error *err)
+int config_read_activation(const json_t *json, const char *key, const char *name, enum activation *out, error *err)
 {
     static const struct { const char *name; enum activation is; } known[] = {
         {"silu", ACTIVATION_SILU}, {"swish", ACTIVATION_SILU}, {"gelu", ACTIVATION_GELU}, {"gelu_python", ACTIVATION_GELU},
         {"gelu_pytorch_tanh", ACTIVATION_GELU_TANH}, {"gelu_new", ACTIVATION_GELU_TANH}, {"gelu_fast", ACTIVATION_GELU_TANH},
+        {"quick_gelu", ACTIVATION_QUICK_GELU},
     };
-    const char *key = architecture_key(a, "hidden_act"), *text = NULL;
+    const char *text = NULL;
     if (json_want_text(json, key, name, &text, err) != 0)
         return -1;
     for (size_t i = 0; text && i < sizeof known / sizeof *known; i++)
         if (strcmp(text, known[i].name) == 0) {
-            c->activation = known[i].is;
+            *out = known[i].is;
             return 0;
         }
-    return text ? fail(err, ERROR_UNSUPPORTED, "%s: %s '%.40s' is not known; known are silu, gelu, gelu_pytorch_tanh and their other names", name, key, text)
+    return text ? fail(err, ERROR_UNSUPPORTED, "%s: %s '%.40s' is not known; known are silu, gelu, gelu_pytorch_tanh, quick_gelu and their other names", name, key, text)
                 : 0;
 }
 
@@ -167,7 +168,7 @@ static int read_rest(const json_t *json, const char *name, const architecture *a
     const char *eps = architecture_key(a, "rms_norm_eps");
     int64_t bos = c->bos;
     c->embedding_scale = 1;
-    if (read_activation(json, name, a, c, err) != 0 || json_want_real(json, eps, name, &c->norm_eps, err) != 0 ||
+    if (config_read_activation(json, architecture_key(a, "hidden_act"), name, &c->activation, err) != 0 || json_want_real(json, eps, name, &c->norm_eps, err) != 0 ||
         json_want_bool(json, "tie_word_embeddings", name, &c->tied, err) != 0 ||
         json_want_int(json, "bos_token_id", name, -1, INT32_MAX, &bos, err) != 0)
         return -1;
@@ -183,6 +184,16 @@ static int read_rest(const json_t *json, const char *name, const architecture *a
             return -1;
     }
     return config_read_rope(json, name, a, c, err);
+}
+
+/* The language model of a LLaVA whose config.json has its keys beside LLaVA's own: "llava_mistral", "llava_qwen", or "llava" (over Llama). */
+static const char *language_type(const char *type)
+{
+    if (!type || strncmp(type, "llava", 5) != 0)
+        return type;
+    if (strcmp(type, "llava_qwen") == 0)
+        return "qwen2";
+    return type[5] == '_' && architecture_find(type + 6, NULL) ? type + 6 : "llama";
 }
 
 int config_read(const json_t *json, const char *name, model_config *out, error *err)
@@ -201,6 +212,8 @@ int config_read(const json_t *json, const char *name, model_config *out, error *
         type = "llama";   /* what transformers takes for a LLaVA that does not say */
     if (!type && !class_name)
         return fail(err, ERROR_FORMAT, "%s: names no model_type", name);
+    if (!nested)
+        type = language_type(type);
     const architecture *a = architecture_find(type, class_name);
     if (!a)
         return fail(err, ERROR_UNSUPPORTED, "%s: model type '%.60s' is not known; known are %s", name, type ? type : class_name,

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "model/plan_parts.h"
 
-static const tensor *find(const builder *b, const char *name, int64_t n, int64_t k)
+const tensor *builder_tensor(const builder *b, const char *name, int64_t n, int64_t k)
 {
     const tensor *t = checkpoint_find(b->checkpoint, name);
     char have[128], want[64];
@@ -31,14 +31,14 @@ static const tensor *find(const builder *b, const char *name, int64_t n, int64_t
 const tensor *builder_find(const builder *b, const char *pattern, int layer, int64_t n, int64_t k)
 {
     char *name = plan_name(b->checkpoint, b->architecture, pattern, layer);
-    const tensor *t = find(b, name, n, k);
+    const tensor *t = builder_tensor(b, name, n, k);
     free(name);
     return t;
 }
 
-static int bind_vector(const builder *b, const char *name, int64_t n, plan_vector *out)
+int builder_vector(const builder *b, const char *name, int64_t n, plan_vector *out)
 {
-    out->source = find(b, name, n, 0);
+    out->source = builder_tensor(b, name, n, 0);
     if (!out->source)
         return -1;
     out->n = n;
@@ -47,10 +47,10 @@ static int bind_vector(const builder *b, const char *name, int64_t n, plan_vecto
 }
 
 /* The bias that goes with a weight of that name. */
-static int bind_bias(const builder *b, const char *weight, int64_t n, plan_vector *out)
+int builder_bias(const builder *b, const char *weight, int64_t n, plan_vector *out)
 {
     char *name = memory_print("%.*sbias", (int)(strlen(weight) - strlen("weight")), weight);
-    int status = bind_vector(b, name, n, out);
+    int status = builder_vector(b, name, n, out);
     free(name);
     return status;
 }
@@ -60,9 +60,9 @@ int builder_norm(const builder *b, const char *pattern, int layer, plan_norm *ou
     if (!pattern)
         return 0;
     char *name = plan_name(b->checkpoint, b->architecture, pattern, layer);
-    int status = bind_vector(b, name, b->config->hidden, &out->weight);
+    int status = builder_vector(b, name, b->config->hidden, &out->weight);
     if (status == 0 && b->config->norm == NORM_LAYER)
-        status = bind_bias(b, name, b->config->hidden, &out->bias);
+        status = builder_bias(b, name, b->config->hidden, &out->bias);
     free(name);
     return status;
 }
@@ -82,12 +82,12 @@ static void *transposed_of(const builder *b, const tensor *t)
     return data;
 }
 
-static int bind_matrix(const builder *b, const char *name, int64_t n, int64_t k, bool has_bias, matrix *out, plan_vector *bias)
+int builder_matrix(const builder *b, const char *name, int64_t n, int64_t k, bool has_bias, matrix *out, plan_vector *bias)
 {
     bool transposed = b->architecture->transposed;
-    const tensor *t = transposed ? find(b, name, k, n) : find(b, name, n, k);
+    const tensor *t = transposed ? builder_tensor(b, name, k, n) : builder_tensor(b, name, n, k);
     const void *data = t && transposed ? transposed_of(b, t) : t ? t->data : NULL;
-    if (!data || (has_bias && bind_bias(b, name, n, bias) != 0))
+    if (!data || (has_bias && builder_bias(b, name, n, bias) != 0))
         return -1;
     *out = (matrix){.data = data, .dtype = t->dtype, .n = n, .k = k, .bias = has_bias ? bias->value : NULL};
     return 0;
@@ -96,7 +96,7 @@ static int bind_matrix(const builder *b, const char *name, int64_t n, int64_t k,
 static int bind_layer_matrix(const builder *b, const char *pattern, int layer, int64_t n, int64_t k, bool has_bias, matrix *out, plan_vector *bias)
 {
     char *name = plan_name(b->checkpoint, b->architecture, pattern, layer);
-    int status = bind_matrix(b, name, n, k, has_bias, out, bias);
+    int status = builder_matrix(b, name, n, k, has_bias, out, bias);
     free(name);
     return status;
 }
@@ -137,7 +137,7 @@ static int bind_query_norm(const builder *b, const char *pattern, int layer, int
     if (!pattern)
         return 0;
     char *name = plan_name(b->checkpoint, b->architecture, pattern, layer);
-    int status = bind_vector(b, name, b->config->head_dim * (b->architecture->whole_query_norm ? heads : 1), out);
+    int status = builder_vector(b, name, b->config->head_dim * (b->architecture->whole_query_norm ? heads : 1), out);
     free(name);
     return status;
 }

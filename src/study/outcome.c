@@ -10,7 +10,7 @@
 /* What a run that was killed while it made its first file leaves behind is ours too. */
 static bool ours(const char *name)
 {
-    return strncmp(name, "study.db", 8) == 0 || strcmp(name, "scratch") == 0;
+    return strncmp(name, "study.db", 8) == 0 || strcmp(name, "scratch") == 0 || strcmp(name, "features") == 0;
 }
 
 int outcome_check(const char *out, const char *db, bool force, error *err)

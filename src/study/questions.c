@@ -125,6 +125,17 @@ static json_t *text_or_null(const char *text)
     return text ? json_string(text) : json_null();
 }
 
+/* The picture itself: another under the same name is another question. */
+static int add_picture(const task *t, const question *q, string *out, error *err)
+{
+    char hex[65], *path = task_picture(t, q);
+    int status = file_sha256_path(path, hex, err);
+    free(path);
+    if (status == 0)
+        string_add(out, hex, sizeof hex);
+    return status;
+}
+
 static int add_question(const task *t, const question *q, string *out, error *err)
 {
     char name[512];
@@ -140,7 +151,7 @@ static int add_question(const task *t, const question *q, string *out, error *er
     string_add(out, "", 1);
     free(gold_text);
     free(prompt);
-    return 0;
+    return t->image_field ? add_picture(t, q, out, err) : 0;
 }
 
 int question_set_digest(const question_set *s, char hex[65], error *err)
@@ -154,6 +165,12 @@ int question_set_digest(const question_set *s, char hex[65], error *err)
                   t->truncate_left, "temperature", (double)t->temperature, "top_p", (double)t->top_p, "penalty",
                   (double)t->repetition_penalty, "metric", text_or_null(t->metric ? t->metric->name : NULL), "language",
                   text_or_null(t->language), "command", text_or_null(t->command));
+    if (settings && t->beams > 1)
+        json_object_set_new(settings, "beams", json_integer(t->beams));
+    if (settings && t->min_new > 0)
+        json_object_set_new(settings, "min_new_tokens", json_integer(t->min_new));
+    if (settings && t->image_field)
+        json_object_set_new(settings, "tiles", json_boolean(!t->one_view));
     char *head = settings ? json_dumps(settings, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
     json_decref(settings);
     if (!head)

@@ -51,16 +51,19 @@ int session_open_evaluator(session *s, error *err)
     if (s->evaluator)
         return 0;
     char *scratch = file_join(s->options->fork ? s->options->fork : s->out, "scratch");
+    char *features = file_join(s->options->fork ? s->options->fork : s->out, "features");
     evaluator_options options = {.backend = s->backend,
                                  .pool = s->pool,
                                  .kv_bytes = s->kv_bytes,
                                  .check_finite = true,
                                  .scratch = scratch,
+                                 .features = features,
                                  .progress = on_progress,
                                  .progress_context = s,
                                  .seed = s->seed};
     s->scratch = scratch;
     s->evaluator = evaluator_new(&options, err);
+    free(features);
     return s->evaluator ? 0 : -1;
 }
 

@@ -16,7 +16,9 @@
 #include "base/progress.h"
 #include "merge/fold.h"
 #include "task/command.h"
+#include "task/picture.h"
 #include "task/prompts.h"
+#include "task/shown.h"
 
 struct builtin {
     evaluator self;
@@ -31,6 +33,7 @@ struct builtin {
     char digest[65];
     prompts *prompts;
     language_model *lid;           /* opened by us; NULL while nobody needed it */
+    feature_store *features;
 };
 
 void evaluation_free(evaluation *e)
@@ -191,10 +194,39 @@ static int want_language(struct builtin *b, const task *t, error *err)
 
 static request make_request(const struct builtin *b, const task *t, const question *q, const token_list *ids)
 {
-    return (request){.ids = ids->id, .n_ids = ids->count, .max_new = t->max_new, .truncate_left = t->truncate_left,
+    return (request){.ids = ids->id, .n_ids = ids->count, .max_new = t->max_new, .min_new = t->min_new, .beams = b->options.beams ? b->options.beams : t->beams, .truncate_left = t->truncate_left,
                      .stop_strings = (const char *const *)t->stops, .n_stop_strings = t->n_stops, .temperature = t->temperature,
                      .top_p = t->top_p, .repetition_penalty = t->repetition_penalty, .seed = b->options.seed,
                      .question = (uint32_t)q->line};
+}
+
+static int show_picture(struct builtin *b, const task *t, const question *q, const token_list *marked, shown *out, error *err)
+{
+    char *path = task_picture(t, q);
+    const int32_t token = picture_token(b->tokenizer, feature_store_image_token(b->features), b->plan->config.vocab);
+    int status = shown_make(out, b->features, (const char *const[]){path}, 1, t->one_view ? FEATURES_ONE_VIEW : FEATURES_AS_CONFIGURED, marked, token, err);
+    free(path);
+    if (status != 0)
+        return fail_in(err, "%s line %zu", q->file, q->line);
+    return progress_interrupted() ? fail(err, ERROR_INTERRUPTED, "interrupted while pictures were looked at") : 0;
+}
+
+static size_t count_pictures(const question_set *sets, size_t n_sets)
+{
+    size_t n = 0;
+    for (size_t s = 0; s < n_sets; s++)
+        n += sets[s].task->image_field ? sets[s].count : 0;
+    return n;
+}
+
+/* What was done for the pictures of this evaluation. */
+static void tell_pictures(const struct builtin *b, feature_counts before, evaluation *out)
+{
+    feature_counts now = feature_store_counts(b->features);
+    out->pictures = (feature_counts){now.computed - before.computed, now.found - before.found};
+    if (out->pictures.computed || out->pictures.found)
+        progress_say("features of pictures: %llu computed, %llu found in %s", (unsigned long long)out->pictures.computed,
+                     (unsigned long long)out->pictures.found, b->options.features ? "the study's folder" : "files");
 }
 
 static bool on_step(void *context, size_t done, size_t n, const engine_stats *stats)
@@ -226,8 +258,12 @@ static int run_engine(struct builtin *b, const lineup *c, const question_set *se
         n += sets[s].task->command ? 0 : sets[s].count;
     if (n == 0)
         return 0;
-    if (take_candidate(b, c, err) != 0)
+    const size_t n_pictures = count_pictures(sets, n_sets);
+    const feature_counts before = feature_store_counts(b->features);
+    if (take_candidate(b, c, err) != 0 || (n_pictures && feature_store_take(b->features, c->models[0], b->options.backend ? b->options.backend : backend_best(), b->options.pool, err) != 0))
         return -1;
+    shown *all_shown = memory_new(n_pictures, sizeof *all_shown);
+    size_t pictures = 0;
     request *requests = memory_new(n, sizeof *requests);
     answer *answers = memory_new(n, sizeof *answers);
     int status = 0;
@@ -237,11 +273,23 @@ static int run_engine(struct builtin *b, const lineup *c, const question_set *se
             status = want_language(b, t, err);
         for (size_t i = 0; !t->command && i < sets[s].count && status == 0; i++) {
             const token_list *ids = prompts_get(b->prompts, t, sets[s].questions[i], b->tokenizer, err);
-            if (!ids)
+            if (!ids) {
                 status = -1;
-            else
+            } else if (t->image_field) {
+                shown *with = &all_shown[pictures];
+                progress_bar("pictures", pictures++, n_pictures, "");
+                status = show_picture(b, t, sets[s].questions[i], ids, with, err);
+                requests[at] = make_request(b, t, sets[s].questions[i], &with->ids);
+                requests[at].pictures = with->pictures;
+                requests[at++].n_pictures = with->n;
+            } else {
                 requests[at++] = make_request(b, t, sets[s].questions[i], ids);
+            }
         }
+    }
+    if (n_pictures) {
+        feature_store_take(b->features, NULL, NULL, NULL, NULL);   /* the model may be gone before the next is taken */
+        tell_pictures(b, before, out);
     }
     bool ran = status == 0;
     if (ran)
@@ -262,6 +310,9 @@ static int run_engine(struct builtin *b, const lineup *c, const question_set *se
             out->set_scores[s] = sum / (double)sets[s].count;
     }
     answers_free(answers, n);
+    for (size_t i = 0; i < pictures; i++)
+        shown_free(&all_shown[i]);
+    free(all_shown);
     free(answers);
     free(requests);
     return status;
@@ -432,6 +483,7 @@ static void free_builtin(evaluator *self)
     drop_models(b);
     prompts_free(b->prompts);
     language_free(b->lid);
+    feature_store_free(b->features);
     free(b);
 }
 
@@ -442,6 +494,7 @@ evaluator *evaluator_new(const evaluator_options *options, error *err)
     b->self = (evaluator){.context = b, .run = run, .free = free_builtin};
     b->options = *options;
     b->prompts = prompts_new();
+    b->features = feature_store_new(options->features);
     return &b->self;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "engine/engine.h"
+#include "engine/feature_store.h"
 #include "model/lineup.h"
 #include "task/task.h"
 #include "tensor/checkpoint.h"
@@ -37,6 +38,7 @@ typedef struct evaluation {
     result *results;               /* [count] over all sets, in order; owned */
     size_t count;
     engine_stats stats;
+    feature_counts pictures;       /* computed and found on disk for this evaluation */
 } evaluation;
 void evaluation_free(evaluation *e);
 
@@ -57,6 +59,8 @@ typedef struct evaluator_options {
     bool no_prefix_sharing;
     bool check_finite;             /* look at all weights before the run, unless a path leads through models seen before */
     const char *scratch;           /* folder for saved candidates of command tasks */
+    const char *features;          /* folder where pictures' features are kept; copied; NULL: they are gone with the process */
+    int beams;                     /* in place of the tasks' own; 0: theirs */
     const language_model *lid;     /* borrowed; opened by itself where a task needs it and this is NULL */
     engine_progress *progress; void *progress_context;
     uint64_t seed;                 /* of sampling, where a task has a temperature */

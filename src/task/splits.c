@@ -110,6 +110,12 @@ static char *question_key(const task *t, const question *q, error *err)
         return NULL;
     char *key = space_fold(text);
     free(text);
+    const char *picture = t->image_field ? json_string_value(json_object_get(q->fields, t->image_field)) : NULL;
+    if (picture) {      /* the same words about another picture are another question */
+        char *both = memory_print("%s\n%s", picture, key);
+        free(key);
+        key = both;
+    }
     return key;
 }
 
@@ -257,6 +263,24 @@ static int check_gold(const task *t, error *err)
     return 0;
 }
 
+/* Every picture must be there, for the same reason. */
+static int check_pictures(const task *t, error *err)
+{
+    for (size_t s = 0; t->image_field && s < t->n_splits; s++)
+        for (size_t i = 0; i < t->splits[s].count; i++) {
+            const question *q = t->splits[s].questions[i];
+            const char *name = json_string_value(json_object_get(q->fields, t->image_field));
+            if (!name || !*name)
+                return fail(err, ERROR_FORMAT, "%s line %zu: no text in field '%s', which %s names as the picture's file", q->file, q->line, t->image_field, t->file);
+            char *path = task_picture(t, q);
+            int status = file_exists(path) ? 0 : fail(err, ERROR_IO, "%s line %zu: there is no picture %s", q->file, q->line, path);
+            free(path);
+            if (status != 0)
+                return -1;
+        }
+    return check_gold(t, err);
+}
+
 int splits_read(task *t, const yaml_value *root, uint64_t seed, error *err)
 {
     const yaml_value *data = yaml_get(root, "data"), *splits = yaml_get(root, "splits"), *id = yaml_get(root, "id");
@@ -270,11 +294,11 @@ int splits_read(task *t, const yaml_value *root, uint64_t seed, error *err)
         for (size_t i = 0; i < splits->count; i++)
             if (read_split(t, root, splits->items[i], splits->keys[i], id_field, err) != 0)
                 return -1;
-        return check_overlap(t, err) == 0 ? check_gold(t, err) : -1;
+        return check_overlap(t, err) == 0 ? check_pictures(t, err) : -1;
     }
     if (data && data->kind != YAML_NULL) {
         dataset *d = open_dataset(t, data, id_field, err);
-        return d && cut(t, d, seed, err) == 0 ? check_gold(t, err) : -1;
+        return d && cut(t, d, seed, err) == 0 ? check_pictures(t, err) : -1;
     }
     if (!t->command)
         return fail(err, ERROR_FORMAT, "%s: names no questions: give 'data: FILE.jsonl' or 'splits'", t->file);

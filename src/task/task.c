@@ -6,11 +6,13 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "task/picture.h"
 #include "task/space.h"
 #include "task/splits.h"
 
 #define MAX_NEW_TOKENS 1000000
 #define MAX_STOPS 100
+#define MAX_BEAMS 256
 #define MAX_SECONDS 2592000.0   /* 30 days */
 
 static char *default_name(const char *path)
@@ -117,18 +119,24 @@ static int read_generation(task *t, const yaml_value *root, error *err)
     int64_t max_new = 0;
     double temperature = 0, top_p = 1, penalty = 1;
     const char *truncate = NULL;
-    const yaml_value *v = yaml_get(root, "max_new_tokens"), *where = yaml_get(root, "truncate");
+    int64_t min_new = 0, beams = 0;
+    const yaml_value *v = yaml_get(root, "max_new_tokens"), *where = yaml_get(root, "truncate"), *width = yaml_get(root, "beams");
     if (!v || v->kind == YAML_NULL)
         return fail(err, ERROR_FORMAT, "%s: 'max_new_tokens' is missing (how long an answer may become)", root->file);
     if (yaml_int(v, 1, MAX_NEW_TOKENS, &max_new, err) != 0 ||
         want_real(root, "temperature", 0, 100, false, &temperature, err) != 0 ||
         want_real(root, "top_p", 0, 1, true, &top_p, err) != 0 ||
         want_real(root, "repetition_penalty", 0, 100, true, &penalty, err) != 0 ||
-        yaml_text(where, &truncate, err) != 0)
+        yaml_text(where, &truncate, err) != 0 || yaml_int(yaml_get(root, "min_new_tokens"), 0, max_new, &min_new, err) != 0 ||
+        yaml_int(width, 1, MAX_BEAMS, &beams, err) != 0)
         return -1;
+    if (beams > 1 && temperature > 0)
+        return yaml_fail(err, width, "beam search does not sample: leave out beams or temperature");
     if (truncate && strcmp(truncate, "left") != 0)
         return yaml_fail(err, where, "truncate can only be 'left', not '%.60s'", truncate);
     t->max_new = (int)max_new;
+    t->min_new = (int)min_new;
+    t->beams = (int)beams;
     t->temperature = (float)temperature;
     t->top_p = (float)top_p;
     t->repetition_penalty = (float)penalty;
@@ -136,11 +144,26 @@ static int read_generation(task *t, const yaml_value *root, error *err)
     return read_stops(t, yaml_get(root, "stop"), err);
 }
 
+/* image and tiles. */
+static int read_picture(task *t, const yaml_value *root, error *err)
+{
+    const char *field = NULL;
+    bool tiles = true;
+    const yaml_value *v = yaml_get(root, "tiles");
+    if (yaml_text(yaml_get(root, "image"), &field, err) != 0 || yaml_bool(v, &tiles, err) != 0)
+        return -1;
+    if (v && !field)
+        return yaml_fail(err, v, "tiles says something of pictures, but 'image' names no field that holds one");
+    t->image_field = memory_text(field);
+    t->one_view = !tiles;
+    return 0;
+}
+
 static int read_command(task *t, const yaml_value *root, const yaml_value *v, error *err)
 {
     static const char *const keys[] = {"run", "seconds", NULL};
     static const char *const engine_keys[] = {"prompt", "answer", "max_new_tokens", "stop", "truncate", "temperature", "top_p",
-                                              "repetition_penalty", "metric", NULL};
+                                              "repetition_penalty", "metric", "beams", "min_new_tokens", "image", "tiles", NULL};
     const char *run = NULL;
     if (v->kind != YAML_MAP)
         return yaml_fail(err, v, "command should be {run: \"... {model}\", seconds: 600}");
@@ -161,7 +184,7 @@ static int read_command(task *t, const yaml_value *root, const yaml_value *v, er
 static int read_keys(task *t, const yaml_value *root, uint64_t seed, error *err)
 {
     static const char *const keys[] = {"name", "data", "splits", "id", "prompt", "answer", "max_new_tokens", "stop", "truncate",
-                                       "temperature", "top_p", "repetition_penalty", "metric", "command", NULL};
+                                       "temperature", "top_p", "repetition_penalty", "metric", "command", "beams", "min_new_tokens", "image", "tiles", NULL};
     const char *name = NULL, *answer = "answer";
     const yaml_value *command = yaml_get(root, "command");
     if (root->kind != YAML_MAP)
@@ -176,7 +199,8 @@ static int read_keys(task *t, const yaml_value *root, uint64_t seed, error *err)
     if (command && command->kind != YAML_NULL) {
         if (read_command(t, root, command, err) != 0)
             return -1;
-    } else if (read_prompt(t, root, err) != 0 || read_metric(t, root, err) != 0 || read_generation(t, root, err) != 0) {
+    } else if (read_prompt(t, root, err) != 0 || read_metric(t, root, err) != 0 || read_generation(t, root, err) != 0 ||
+               read_picture(t, root, err) != 0) {
         return -1;
     }
     return splits_read(t, root, seed, err);
@@ -229,6 +253,7 @@ void task_free(task *t)
     free(t->file);
     free(t->text);
     free(t->answer_field);
+    free(t->image_field);
     free(t->language);
     free(t->command);
     free(t);
@@ -269,6 +294,13 @@ const char *task_question_text(const task *t, const question *q)
     return "";
 }
 
+char *task_picture(const task *t, const question *q)
+{
+    char *folder = file_folder(q->file), *path = file_join(folder, json_string_value(json_object_get(q->fields, t->image_field)));
+    free(folder);
+    return path;
+}
+
 int task_prompt(const task *t, const question *q, const tokenizer *tok, token_list *out, error *err)
 {
     char name[512];
@@ -276,9 +308,9 @@ int task_prompt(const task *t, const question *q, const tokenizer *tok, token_li
     char *text = template_fill(t->prompt, q->fields, name, err);
     if (!text)
         return -1;
-    int status = tokenizer_encode(tok, text, strlen(text), true, out, err);
+    int status = t->image_field ? picture_encode(tok, text, true, 1, out, err) : tokenizer_encode(tok, text, strlen(text), true, out, err);
     free(text);
-    return status;
+    return status == 0 || !t->image_field ? status : fail_in(err, "%s", name);
 }
 
 int task_judge(const task *t, const question *q, const char *answer, const language_model *lid, judgement *out, error *err)

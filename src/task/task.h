@@ -9,6 +9,8 @@
  *     stop: ["指示:"]
  *     truncate: left                   # else a prompt that does not fit is an error
  *     temperature: 0                   # and top_p, repetition_penalty; 0 is greedy
+ *     beams: 5                         # beam search; and min_new_tokens
+ *     image: image                     # the field with a picture's file; <image> in the prompt is where it stands
  *     metric: {name: number_paper, language: ja}
  * or
  *     command: {run: "python score.py {model}", seconds: 600}      # prints one JSON line {"score": 0.7}
@@ -46,6 +48,9 @@ typedef struct task {
     char **stops; int n_stops;     /* stop strings */
     int max_new;
     bool truncate_left;
+    int min_new, beams;            /* 0: none */
+    char *image_field;             /* that names a question's picture, a file beside the question's; NULL: questions without pictures; owned */
+    bool one_view;                 /* a picture is one view, whatever the model's files say of tiles */
     float temperature, top_p, repetition_penalty;
     const metric *metric;
     char *language;                /* NULL: no language condition */
@@ -71,7 +76,10 @@ int task_splits_disjoint(const task *a, const task_split *x, const task *b, cons
  * is neither id nor answer; "" where it has none. Borrowed. */
 const char *task_question_text(const task *t, const question *q);
 
-/* The prompt's tokens for one question; appended to *out. */
+/* A question's picture; free() it. Questions of a task with image_field all have one. */
+char *task_picture(const task *t, const question *q);
+
+/* The prompt's tokens for one question, PICTURE_PLACE (picture.h) where its picture goes; appended to *out. */
 int task_prompt(const task *t, const question *q, const tokenizer *tok, token_list *out, error *err);
 
 typedef struct judgement {

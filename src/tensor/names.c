@@ -18,6 +18,11 @@ static const char *const embeddings[] = {"embed_tokens.weight", "wte.weight", "e
 static const char *const heads[] = {"lm_head.weight", "embed_out.weight"};
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
+/* What tells that a tensor is of a model's eyes. transformers puts vision_tower and multi_modal_projector at the top or below "model."; LLaVA's own
+ * checkpoints have model.vision_tower.vision_tower.vision_model and model.mm_projector. */
+static const char *const projectors[] = {"multi_modal_projector", "mm_projector", "image_newline", "visual.merger", "deepstack_merger_list"};
+static const char *const towers[] = {"vision_tower", "vision_model", "visual"};
+
 /* The number at `digits` when a dot follows, -1 for anything else. */
 static int64_t number_at(const char *digits, const char **rest)
 {
@@ -29,6 +34,42 @@ static int64_t number_at(const char *digits, const char **rest)
         return -1;
     *rest = end + 1;
     return n;
+}
+
+/* Where a run of whole components of the name that reads `part` begins; NULL: none does. */
+static const char *find_part(const char *name, const char *part)
+{
+    size_t n = strlen(part);
+    for (const char *at = strstr(name, part); at; at = strstr(at + 1, part))
+        if ((at == name || at[-1] == '.') && (at[n] == '.' || at[n] == '\0'))
+            return at;
+    return NULL;
+}
+
+bool names_has_part(const char *name, const char *part)
+{
+    return find_part(name, part) != NULL;
+}
+
+static bool has_any(const char *name, const char *const *parts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (names_has_part(name, parts[i]))
+            return true;
+    return false;
+}
+
+enum names_part names_part_of(const char *name)
+{
+    return has_any(name, projectors, COUNT(projectors)) ? NAMES_PROJECTOR : has_any(name, towers, COUNT(towers)) ? NAMES_VISION : NAMES_LANGUAGE;
+}
+
+bool names_sees(const checkpoint *c)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (names_part_of(c->items[i].name) != NAMES_LANGUAGE)
+            return true;
+    return false;
 }
 
 /* Bytes of the name before its layer's number, 0 outside the layers. */
@@ -60,6 +101,13 @@ static int by_prefix(const void *a, const void *b)
     return strcmp(((const tensor_family *)a)->prefix, ((const tensor_family *)b)->prefix);
 }
 
+/* A small language model may have less than its eyes. */
+static bool is_larger(const tensor_family *a, const tensor_family *b)
+{
+    bool sees = names_part_of(a->prefix) != NAMES_LANGUAGE, other = names_part_of(b->prefix) != NAMES_LANGUAGE;
+    return sees != other ? other : a->bytes > b->bytes;
+}
+
 tensor_names *names_read(const checkpoint *c, const char *prefix)
 {
     tensor_names *n = memory_new(1, sizeof *n);
@@ -77,7 +125,7 @@ tensor_names *names_read(const checkpoint *c, const char *prefix)
         qsort(n->families, n->count, sizeof *n->families, by_prefix);
     for (size_t i = 0; i < n->count; i++) {
         const tensor_family *f = &n->families[i];
-        if (prefix ? strcmp(f->prefix, prefix) == 0 : !n->main || f->bytes > n->main->bytes)
+        if (prefix ? strcmp(f->prefix, prefix) == 0 : !n->main || is_larger(f, n->main))
             n->main = f;
     }
     return n;

@@ -8,8 +8,8 @@
  *     names_free(n);
  *
  * A family of layers is a name up to its first number, where what stands before the number is called layers, layer, h, blocks or
- * block. The main one has the most bytes: of a model that also sees, the language model's. A UNet's blocks, which differ from each
- * other, are no family. */
+ * block. The main one has the most bytes of those that are not a vision tower's: of a model that also sees, the language model's. A UNet's
+ * blocks, which differ from each other, are no family. */
 #ifndef TENSOR_NAMES_H
 #define TENSOR_NAMES_H
 
@@ -34,6 +34,12 @@ size_t names_families(const tensor_names *n, const tensor_family **families);   
 /* "model." of "model.layers.": what the tensors around the main family begin with; borrowed, length into *n. "" without layers. */
 const char *names_stem(const tensor_names *n, size_t *length);
 size_t names_stem_of(const char *prefix);   /* its length in a family's prefix */
+
+/* Which part of a model that also sees a tensor belongs to. Of a model that only sees, nothing is NAMES_LANGUAGE but what is named otherwise. */
+enum names_part { NAMES_LANGUAGE, NAMES_VISION, NAMES_PROJECTOR };     /* the projector's: image_newline too */
+enum names_part names_part_of(const char *name);
+bool names_sees(const checkpoint *c);                                  /* whether any of its tensors is of the eyes */
+bool names_has_part(const char *name, const char *part);               /* whether `part` is a run of whole components of the name */
 
 /* Whether a tensor has a row for every word: token embeddings and language-model heads. */
 bool names_is_vocabulary(const char *name);

@@ -10,7 +10,7 @@
 #include "base/memory.h"
 
 static const struct { const char *name; void (*run)(const golden_context *); } folders[] = {
-    {"engine", golden_engine}, {"merge", golden_merge}, {"mergekit", golden_mergekit}, {"metrics", golden_metrics},
+    {"engine", golden_engine}, {"engine", golden_image}, {"merge", golden_merge}, {"mergekit", golden_mergekit}, {"metrics", golden_metrics},
     {"optim", golden_optim}, {"study", golden_study}, {"tokenizer", golden_tokenizer},
 };
 

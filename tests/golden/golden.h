@@ -24,6 +24,7 @@ void golden_report(const golden_context *c, const char *name, int passed, int fa
 void golden_mismatch(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 void golden_engine(const golden_context *c);
+void golden_image(const golden_context *c);
 void golden_merge(const golden_context *c);
 void golden_mergekit(const golden_context *c);
 void golden_metrics(const golden_context *c);

@@ -21,33 +21,40 @@ bool golden_same_tokens(const char *name, const char *what, const json_t *expect
     return true;
 }
 
-bool golden_same_logits(const char *name, engine *e, const char *what, const int32_t *ids, size_t n, int64_t vocab,
-                           const tensor *expected, error *err)
+bool golden_same_numbers(const char *name, const char *what, const float *have, size_t n, const tensor *expected, double tolerance)
+{
+    if (!expected || expected->dtype != DTYPE_F32 || (size_t)tensor_count(expected) != n) {
+        golden_mismatch(name, "%s: the file has %s of another shape or type", what, expected ? "a tensor" : "no tensor");
+        return false;
+    }
+    size_t columns = expected->rank ? (size_t)expected->shape[expected->rank - 1] : 1, worst = 0;
+    float *want = memory_new(n, sizeof *want);
+    memcpy(want, expected->data, n * sizeof *want);
+    for (size_t i = 0; i < n; i++)
+        if (!(fabsf(have[i] - want[i]) <= fabsf(have[worst] - want[worst])))
+            worst = i;
+    bool good = n == 0 || fabsf(have[worst] - want[worst]) <= tolerance;
+    if (!good)
+        golden_mismatch(name, "%s: row %zu, column %zu: %.9g, expected %.9g, tolerance %g", what, worst / columns, worst % columns, (double)have[worst],
+                        (double)want[worst], tolerance);
+    free(want);
+    return good;
+}
+
+bool golden_same_logits(const char *name, engine *e, const char *what, const request *r, int64_t vocab, const tensor *expected, error *err)
 {
     /* a vector: of the last position alone */
-    int64_t rows = expected->rank == 1 ? 1 : expected->shape[0];
-    if (expected->dtype != DTYPE_F32 || tensor_count(expected) != rows * vocab || rows > (int64_t)n) {
+    int64_t rows = expected->rank == 1 ? 1 : expected->shape[0], n = (int64_t)r->n_ids;
+    if (tensor_count(expected) != rows * vocab || rows > n) {
         golden_mismatch(name, "%s: the file's logits have another shape", what);
         return false;
     }
-    float *out = memory_new(n * (size_t)vocab, sizeof *out), *want = memory_new((size_t)(rows * vocab), sizeof *want);
-    bool good = engine_logits(e, ids, n, out, err) == 0;
+    float *out = memory_new((size_t)(n * vocab), sizeof *out);
+    bool good = engine_request_logits(e, r, out, err) == 0;
     if (!good)
         golden_mismatch(name, "%s: %s", what, err->text);
-    memcpy(want, expected->data, (size_t)(rows * vocab) * sizeof *want);
-    const float *have = out + ((int64_t)n - rows) * vocab;
-    int64_t worst = 0;
-    for (int64_t i = 0; good && i < rows * vocab; i++)
-        if (!(fabsf(have[i] - want[i]) <= fabsf(have[worst] - want[worst])))
-            worst = i;
-    if (good && !(fabsf(have[worst] - want[worst]) <= LOGIT_TOLERANCE)) {
-        golden_mismatch(name, "%s: position %lld, token %lld: logit %.9g, expected %.9g, tolerance %g", what,
-                        (long long)(worst / vocab), (long long)(worst % vocab), (double)have[worst], (double)want[worst],
-                        LOGIT_TOLERANCE);
-        good = false;
-    }
+    good = good && golden_same_numbers(name, what, out + (n - rows) * vocab, (size_t)(rows * vocab), expected, LOGIT_TOLERANCE);
     free(out);
-    free(want);
     return good;
 }
 

@@ -9,7 +9,10 @@
 
 /* Each names the first difference of case `name` on stderr. `expected`: a list of ids; logits [n][vocab] in f32, or of the last position alone. */
 bool golden_same_tokens(const char *name, const char *what, const json_t *expected, const int32_t *got, size_t n);
-bool golden_same_logits(const char *name, engine *e, const char *what, const int32_t *ids, size_t n, int64_t vocab, const tensor *expected, error *err);
+bool golden_same_logits(const char *name, engine *e, const char *what, const request *r, int64_t vocab, const tensor *expected, error *err);
+
+/* Numbers [n] against a tensor of f32: the worst difference is named where it is above `tolerance`. */
+bool golden_same_numbers(const char *name, const char *what, const float *have, size_t n, const tensor *expected, double tolerance);
 
 checkpoint *golden_rounded(const checkpoint *c, error *err);     /* a copy with every tensor rounded to bf16; checkpoint_free it */
 

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "engine/engine.h"
+#include "golden_vision.h"
 #include "model/architecture.h"
 
 #define LOGLIK_TOLERANCE 1e-4
@@ -25,6 +26,7 @@ typedef struct tally { int passed, failed, unsupported; } tally;
 typedef struct check {
     char what[96];
     bool beam;
+    size_t prompt;
     const json_t *expected;
     request request;
 } check;
@@ -37,6 +39,8 @@ typedef struct test {
     checkpoint *expected;       /* logits.safetensors; NULL where there is none */
     bool plain, beams;          /* which of the two lines is wanted */
     tally plain_tally, beam_tally;
+    const checkpoint *weights;  /* of the precision at work; borrowed */
+    golden_vision *pictures;  /* of the precision and family at work; NULL: a text-only model */
     check checks[MAX_REQUESTS];
     size_t n_checks;
     int32_t *lists[2 * MAX_REQUESTS];   /* owned token lists */
@@ -103,35 +107,42 @@ static void add_check(test *t, bool beam, const json_t *expected, const request 
     if ((beam ? !t->beams : !t->plain) || t->n_checks == MAX_REQUESTS)
         return;
     check *c = &t->checks[t->n_checks++];
-    *c = (check){.beam = beam, .expected = expected, .request = *r};
+    *c = (check){.beam = beam, .prompt = prompt, .expected = expected, .request = *r};
     snprintf(c->what, sizeof c->what, "prompt %zu %s", prompt, what);
 }
 
-/* All requests of one precision; `which` is "f32" or "bf16w". */
+/* The requests of one prompt. */
+static void collect_prompt(test *t, const json_t *one, json_t *result, size_t i)
+{
+    const json_t *value;
+    const char *key;
+    size_t n;
+    const int32_t *ids = tokens_of(t, json_object_get(one, "ids"), &n);
+    json_object_foreach (result, key, value) {
+        request r = {.ids = ids, .n_ids = n};
+        bool beam = false;
+        if (strcmp(key, "loglik") == 0) {
+            for (size_t k = 0; k < json_array_size(value); k++) {
+                r.continuation = tokens_of(t, json_array_get(json_object_get(one, "conts"), k), &r.n_continuation);
+                add_check(t, false, json_array_get(value, k), &r, "loglik", i);
+            }
+        } else if (!strstr(key, "_margin") && request_for(t, key, one, &r, &beam)) {
+            add_check(t, beam, value, &r, key, i);
+        }
+    }
+}
+
+/* All requests of one precision; `which` is "f32" or "bf16w". The prompt that takes the model as plain LLaVA has the number behind the last. */
 static void collect(test *t, const char *which)
 {
     const json_t *cases = json_object_get(t->golden, "cases"),
                  *results = json_object_get(json_object_get(t->golden, "results"), which);
     t->n_checks = 0;
-    for (size_t i = 0; i < json_array_size(results); i++) {
-        const json_t *one = json_array_get(cases, i), *value;
-        json_t *result = json_array_get(results, i);
-        const char *key;
-        size_t n;
-        const int32_t *ids = tokens_of(t, json_object_get(one, "ids"), &n);
-        json_object_foreach (result, key, value) {
-            request r = {.ids = ids, .n_ids = n};
-            bool beam = false;
-            if (strcmp(key, "loglik") == 0) {
-                for (size_t k = 0; k < json_array_size(value); k++) {
-                    r.continuation = tokens_of(t, json_array_get(json_object_get(one, "conts"), k), &r.n_continuation);
-                    add_check(t, false, json_array_get(value, k), &r, "loglik", i);
-                }
-            } else if (!strstr(key, "_margin") && request_for(t, key, one, &r, &beam)) {
-                add_check(t, beam, value, &r, key, i);
-            }
-        }
-    }
+    for (size_t i = 0; i < json_array_size(results); i++)
+        collect_prompt(t, json_array_get(cases, i), json_array_get(results, i), i);
+    const json_t *plain = strcmp(which, "f32") == 0 ? json_object_get(t->golden, "plain_llava") : NULL;
+    if (plain)
+        collect_prompt(t, plain, json_object_get(plain, "results"), json_array_size(cases));
     const json_t *stories = strcmp(which, "f32") == 0 ? json_object_get(t->golden, "stories") : NULL;
     for (size_t i = 0; i < json_array_size(stories); i++) {
         const json_t *story = json_array_get(stories, i);
@@ -182,11 +193,22 @@ static void run_logits(test *t, engine *e, const plan *p, const char *which, con
     for (size_t i = 0; t->plain && t->expected && i < json_array_size(cases); i++) {
         size_t n;
         const int32_t *ids = tokens_of(t, json_object_get(json_array_get(cases, i), "ids"), &n);
+        request r = {.ids = ids, .n_ids = n};
+        golden_vision_give(t->pictures, i, &r);
         snprintf(name, sizeof name, "%s.p%zu.logits", which, i);
         snprintf(what, sizeof what, "%s %s", family, name);
         const tensor *expected = checkpoint_find(t->expected, name);
         if (expected)
-            count(t, false, golden_same_logits(t->name, e, what, ids, n, p->config.vocab, expected, &err));
+            count(t, false, golden_same_logits(t->name, e, what, &r, p->config.vocab, expected, &err));
+    }
+    const json_t *alone = strcmp(which, "f32") == 0 ? json_object_get(t->golden, "plain_llava") : NULL;
+    if (t->plain && t->expected && alone) {
+        request r = {0};
+        r.ids = tokens_of(t, json_object_get(alone, "ids"), &r.n_ids);
+        golden_vision_give(t->pictures, json_array_size(cases), &r);
+        snprintf(what, sizeof what, "%s plain.logits", family);
+        const tensor *expected = checkpoint_find(t->expected, "plain.logits");
+        count(t, false, expected && golden_same_logits(t->name, e, what, &r, p->config.vocab, expected, &err));
     }
     const tensor *story = t->expected && strcmp(which, "f32") == 0 ? checkpoint_find(t->expected, "story0.logits.last") : NULL;
     if (t->plain && story) {
@@ -196,7 +218,7 @@ static void run_logits(test *t, engine *e, const plan *p, const char *which, con
         for (; n < 128 && n <= json_array_size(json_object_get(first, "new")); n++)
             ids[n] = (int32_t)json_integer_value(json_array_get(json_object_get(first, "new"), n - 1));
         snprintf(what, sizeof what, "%s story logits", family);
-        count(t, false, golden_same_logits(t->name, e, what, ids, n, p->config.vocab, story, &err));
+        count(t, false, golden_same_logits(t->name, e, what, &(request){.ids = ids, .n_ids = n}, p->config.vocab, story, &err));
     }
 }
 
@@ -204,11 +226,19 @@ static void run_family(test *t, const plan *p, const char *which, const backend 
 {
     error err = {0};
     char what[160];
+    if (json_object_get(json_array_get(json_object_get(t->golden, "cases"), 0), "images")) {
+        int passed = 0, failed = 0;
+        t->pictures = golden_vision_new(t->name, t->folder, t->golden, t->expected, t->weights, which, family, &passed, &failed);
+        t->plain_tally.passed += t->plain ? passed : 0;
+        t->plain_tally.failed += t->plain ? failed : 0;
+    }
     engine *e = engine_new(p, &(engine_options){.backend = family}, &err);
     answer *answers = memory_new(t->n_checks, sizeof *answers);
     request *requests = memory_new(t->n_checks, sizeof *requests);
-    for (size_t i = 0; i < t->n_checks; i++)
+    for (size_t i = 0; i < t->n_checks; i++) {
         requests[i] = t->checks[i].request;
+        golden_vision_give(t->pictures, t->checks[i].prompt, &requests[i]);
+    }
     bool ran = e && engine_run(e, requests, t->n_checks, answers, NULL, NULL, &err) == 0;
     if (!ran)
         golden_mismatch(t->name, "%s %s: %s", family->name, which, err.text);
@@ -222,6 +252,8 @@ static void run_family(test *t, const plan *p, const char *which, const backend 
     free(answers);
     free(requests);
     engine_free(e);
+    golden_vision_free(t->pictures);
+    t->pictures = NULL;
 }
 
 static checkpoint *open_weights(const test *t, const char *which, error *err)
@@ -266,6 +298,7 @@ static void run_precision(test *t, const char *which)
     error err = {0};
     checkpoint *c = open_weights(t, which, &err);
     plan *p = c ? plan_build(c, &err) : NULL;
+    t->weights = c;
     collect(t, which);
     if (!p) {
         golden_mismatch(t->name, "%s", err.text);
@@ -324,7 +357,7 @@ static void run_case(const golden_context *context, const char *folder, const ch
     }
     const json_t *results = json_object_get(t->golden, "results");
     const char *type = json_string_value(json_object_get(t->golden, "model_type"));
-    if (!results || !type || !architecture_find(type, NULL)) {
+    if (!results || !type || (!architecture_find(type, NULL) && strncmp(type, "llava", 5) != 0)) {
         if (!context->quiet)
             golden_mismatch(t->name, "not supported: %s; known are %s", type ? type : "a case without results", architecture_list());
         count_unsupported(t, "f32");

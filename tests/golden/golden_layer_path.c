@@ -65,7 +65,7 @@ static void run_prompt(paths *t, engine *e, const plan *p, const char *family, c
     snprintf(tensor_name, sizeof tensor_name, "%s.%s.p%zu.logits", key, t->precision, i);
     const tensor *expected = checkpoint_find(t->expected, tensor_name);
     if (expected && ran)
-        count(t, golden_same_logits(t->name, e, what, ids, n, p->config.vocab, expected, &err));
+        count(t, golden_same_logits(t->name, e, what, &(request){.ids = ids, .n_ids = n}, p->config.vocab, expected, &err));
 }
 
 static void run_path(paths *t, const char *key, const json_t *one, const backend *family)

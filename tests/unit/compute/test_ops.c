@@ -121,16 +121,19 @@ static double activated(enum activation f, double x)
 {
     if (f == ACTIVATION_SILU)
         return x / (1 + exp(-x));
+    if (f == ACTIVATION_QUICK_GELU)
+        return x / (1 + exp(-1.702 * x));
     if (f == ACTIVATION_GELU)
         return 0.5 * x * erfc(-x / sqrt(2));
     return 0.5 * x * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
 }
 
-/* SiLU within a few ulp; the others within a few of the larger of x and 1, as 1 + erf and 1 + tanh lose digits near -1. */
+/* SiLU within a few ulp, quick GELU within the rounding of 1.702 x; the others within a few of the larger of x and 1, as 1 + erf and 1 + tanh lose digits near -1. */
 static void check_activate(const backend *b)
 {
     static const struct { enum activation f; const char *name; double share, of_input; } kinds[] = {
-        {ACTIVATION_SILU, "silu", 8 * 0x1p-24, 0}, {ACTIVATION_GELU, "gelu", 8 * 0x1p-24, 3e-7}, {ACTIVATION_GELU_TANH, "gelu_tanh", 8 * 0x1p-24, 2e-7}};
+        {ACTIVATION_SILU, "silu", 8 * 0x1p-24, 0}, {ACTIVATION_GELU, "gelu", 8 * 0x1p-24, 3e-7}, {ACTIVATION_GELU_TANH, "gelu_tanh", 8 * 0x1p-24, 2e-7},
+        {ACTIVATION_QUICK_GELU, "quick_gelu", 200 * 0x1p-24, 0}};
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
         for (size_t l = 0; l < LENGTHS; l++) {
             const int64_t n = lengths[l];

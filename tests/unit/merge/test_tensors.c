@@ -151,7 +151,7 @@ static void types_places_and_notes(void **state)
     checkpoint *models[] = {MODEL_OF("one", DTYPE_F16, 3, "model.layers.0.a", "model.layers.1.a", "model.layers.2.a", "transformer.h.1.b", "z"),
                             MODEL_OF("two", DTYPE_BF16, 3, "model.layers.0.a", "model.layers.1.a", "model.layers.2.a", "transformer.h.1.b", "z",
                                      "model.layers.0.self_attn.rotary_emb.inv_freq")};
-    assert_int_equal(tensors_plan(r, models, 0, &(token_plan){0}, &plan, &err), 0);
+    assert_int_equal(tensors_plan(r, models, 0, &(component){-1, -1}, &(token_plan){0}, &plan, &err), 0);
     assert_int_equal(plan.count, 5);
     static const double places[] = {0, 0.5, 1, 1, 0};
     for (size_t i = 0; i < 5; i++) {
@@ -162,7 +162,7 @@ static void types_places_and_notes(void **state)
     tensors_free(&plan);
     r->dtype = DTYPE_BF16;
     r->out_dtype = DTYPE_F16;
-    assert_int_equal(tensors_plan(r, models, 0, &(token_plan){0}, &plan, &err), 0);
+    assert_int_equal(tensors_plan(r, models, 0, &(component){-1, -1}, &(token_plan){0}, &plan, &err), 0);
     assert_int_equal(plan.items[0].work, ROUND_BF16);
     assert_int_equal(plan.items[0].shape.dtype, DTYPE_F16);
     tensors_free(&plan);

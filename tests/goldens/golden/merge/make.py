@@ -127,6 +127,72 @@ def unet():
     family("unet", base, {"_class_name": "UNet2DConditionModel", "in_channels": 4}, "diffusion_pytorch_model.safetensors")
 
 
+# ---- the language part of a model that also sees ----
+
+WORDS = 37      # of the language models; the model that sees has 40
+
+
+def spelled(tensors, pairs):
+    """Under the names of another writer: the first beginning that matches counts."""
+    return {next((new + k.removeprefix(old) for old, new in pairs if k.startswith(old)), k): v for k, v in tensors.items()}
+
+
+NOW = (("language_model.lm_head.", "lm_head."), ("language_model.model.", "model.language_model."), ("vision_tower.", "model.vision_tower."),
+       ("multi_modal_projector.", "model.multi_modal_projector."), ("image_newline", "model.image_newline"))
+ORIGINAL = (("language_model.", ""), ("vision_tower.", "model.vision_tower.vision_tower.vision_model."), ("multi_modal_projector.linear_1.", "model.mm_projector.0."),
+            ("multi_modal_projector.linear_2.", "model.mm_projector.2."), ("image_newline", "model.image_newline"))
+HUB = (("vision_tower.", "vision_tower.vision_model."),)
+
+
+def language_of(tensors):
+    return {k.removeprefix("language_model."): v for k, v in tensors.items() if k.startswith("language_model.")}
+
+
+def is_vocabulary(k):
+    return "embed_tokens" in k or "lm_head" in k
+
+
+def of_component(frame, merge, *models):
+    """merge of the language parts with the rows that all have; everything else is the frame's."""
+    cut = [{k: v[:WORDS] if is_vocabulary(k) else v for k, v in m.items()} for m in (language_of(frame), *models)]
+    merged = {k: torch.cat([v, language_of(frame)[k][WORDS:]]) if is_vocabulary(k) else v for k, v in merge(*cut).items()}
+    return {k: merged.get(k.removeprefix("language_model."), v) for k, v in frame.items()}
+
+
+def components():
+    frame = load_file(at("sources", "llava-a", "model.safetensors"))
+    g = torch.Generator().manual_seed(13)
+    frame["image_newline"] = (0.1 * torch.randn(16, generator=g)).to(BF16)
+    config = json.load(open(at("sources", "llava-a", "config.json")))
+    base = {k: v[:WORDS].clone() if is_vocabulary(k) else v.clone() for k, v in near(language_of(frame), 14).items()}
+    ja = near(base, 15)
+    text = dict(config["text_config"], architectures=["LlamaForCausalLM"], vocab_size=WORDS, dtype="bfloat16", tie_word_embeddings=False)
+    put("words-base", base, text)
+    put("words-ja", ja, text)
+    put("sees-hub", spelled(frame, HUB), config)
+    put("sees-now", spelled(frame, NOW), config)
+    put("sees-original", spelled(frame, ORIGINAL), dict(text, architectures=["LlavaMistralForCausalLM"], model_type="llava_mistral", mm_projector_type="mlp2x_gelu"))
+    task = ("component: language_model\nmerge_method: task_arithmetic\nbase_model: sources/words-base\nmodels:\n- {{model: sources/{}, parameters: {{weight: 0.8}}}}\n"
+            "- {{model: sources/words-ja, parameters: {{weight: 0.5}}}}\n")
+    wanted = of_component(frame, lambda m, b, j: task_arithmetic(b, [m, j], [0.8, 0.5]), base, ja)
+    for name, pairs in (("sees-hub", HUB), ("sees-now", NOW), ("sees-original", ORIGINAL)):
+        recipe(f"component-{name.removeprefix('sees-')}", task.format(name), spelled(wanted, pairs))
+    recipe("component-ties", "component: language_model\nmerge_method: ties\nbase_model: sources/words-base\nmodels:\n"
+           "- {model: sources/words-ja, parameters: {weight: 0.6, density: 0.5}}\n- {model: sources/sees-hub, parameters: {weight: 1.1, density: 0.3}}\n",
+           spelled(of_component(frame, lambda m, b, j: ties(b, [j, m], [0.6, 1.1], [0.5, 0.3]), base, ja), HUB))
+    recipe("component-base-sees", "component: language_model\nmerge_method: task_arithmetic\nbase_model: sources/sees-hub\nmodels:\n"
+           "- {model: sources/words-ja, parameters: {weight: 0.5}}\n", spelled(of_component(frame, lambda m, j: task_arithmetic(m, [j], [0.5]), ja), HUB))
+    stacked = dict(frame)
+    for k, v in language_of(frame).items():
+        if k.startswith("model.layers.1."):
+            stacked["language_model." + k.replace("layers.1.", "layers.2.")] = ja[k]
+            stacked["language_model." + k] = ja[k.replace("layers.1.", "layers.0.")]
+    stacked["language_model.model.norm.weight"] = ja["model.norm.weight"]
+    stacked["language_model.lm_head.weight"] = torch.cat([ja["lm_head.weight"], frame["language_model.lm_head.weight"][WORDS:]])
+    recipe("component-slices", "component: language_model\nmerge_method: passthrough\nslices:\n- sources:\n  - {model: sources/sees-hub, layer_range: [0, 1]}\n"
+           "- sources:\n  - {model: sources/words-ja, layer_range: [0, 2]}\n", spelled(stacked, HUB))
+
+
 # ---- PyTorch's own files ----
 
 def pickles(llama, config):
@@ -310,6 +376,7 @@ def main():
     for name in ("sources", "expected"):
         shutil.rmtree(os.path.join(ROOT, name), ignore_errors=True)
     architectures()
+    components()
     unet()
     def make_llama():
         return t.LlamaForCausalLM(t.LlamaConfig(vocab_size=48, hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
