@@ -55,10 +55,8 @@ class Pictures:
     def scene(self, kind):
         """-> {place, groups: [(item, colour, count)], likes} that the kind of question can be asked about"""
         r = self.r
-        most = {"see": 1, "there": 5, "number": 5, "has": 5, "where": 5, "like": 5}[kind]
-        least = 2 if kind in ("there", "number") else 1
-        counts = [r.randint(least, most)]
-        if kind in ("has", "number", "where") and r.random() < .6:
+        counts = [1 if kind == "see" else r.randint(1, 5)]
+        if kind in ("has", "where") and r.random() < .6:
             counts = [min(counts[0], 4)]
             counts.append(r.randint(1, 6 - counts[0]))
         items, colours = r.sample(range(len(ITEMS)), len(counts)), r.sample(range(len(COLOURS)), len(counts))
@@ -96,12 +94,10 @@ class Pictures:
                                     (f"{w.at(w, p, place)[0]} The answer is the {place[0]}.", f"{w.at(w, p, place)[1]}答えは{place[1]}です。"))
         if kind == "like": return ((f"What does {p[0]} like?", f"{p[1]}は何が好きですか？"),
                                    (f"{w.likes(w, p, it)[0]} The answer is {it[1]}.", f"{w.likes(w, p, it)[1]}答えは{it[2]}です。"))
-        if kind == "see": return (f"What did {p[0]} see?", f"{p[1]}は何を見ましたか？"), w.colour(w, p, c, it)
-        if kind == "there": return (f"What is there in the {place[0]}?", f"{place[1]}に何がありますか？"), w.there(w, n, it, place)
-        return (f"How many {it[1]} are there in the {place[0]}?", f"{place[1]}に{it[2]}は何{it[3]}ありますか？"), w.there(w, n, it, place)
+        return (f"What did {p[0]} see?", f"{p[1]}は何を見ましたか？"), w.colour(w, p, c, it)
 
 
-KINDS = ("has", "where", "like", "see", "there", "number")
+KINDS = ("has", "where", "like", "see")
 
 if __name__ == "__main__":
     out, seen = sys.argv[1], set()

@@ -1,27 +1,39 @@
 """Train the miniature vision-language model, as LLaVA was: a CLIP tower that knows pictures, a projector, then projector and language model together.
 usage: train_vlm.py tower OUT.pt [--pictures N]
        train_vlm.py vlm OUT --tower TOWER.pt --src BASE [--align N] [--samples N] [--lr LR] [--lang en|ja] [--seed S]"""
-import argparse, json, math, os, time
+import argparse, math, os, shutil, time
 import numpy as np, torch
 from tokenizers import AddedToken, Tokenizer
 from torch.nn import functional as F
-from transformers import AutoModelForCausalLM, CLIPVisionConfig, CLIPVisionModel, LlavaConfig, LlavaForConditionalGeneration
+from transformers import (AutoModelForCausalLM, CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel, LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor,
+                          PreTrainedTokenizerFast)
 from pictures import KINDS, SIDE, Pictures
 from world import COLOURS, ITEMS, PLACES, World
 
-MEAN, STD = torch.tensor([0.48145466, 0.4578275, 0.40821073]), torch.tensor([0.26862954, 0.26130258, 0.27577711])   # CLIP's
+MEAN, STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]   # CLIP's
 PATCH = 14
 TOKENS = (SIDE // PATCH) ** 2
 VISION = CLIPVisionConfig(hidden_size=64, intermediate_size=256, num_hidden_layers=4, num_attention_heads=4, image_size=SIDE, patch_size=PATCH, hidden_act="quick_gelu", projection_dim=64)
 
 
 def pixels(pictures):
-    return ((torch.from_numpy(np.stack(pictures)).float() / 255 - MEAN) / STD).permute(0, 3, 1, 2).contiguous()
+    return ((torch.from_numpy(np.stack(pictures)).float() / 255 - torch.tensor(MEAN)) / torch.tensor(STD)).permute(0, 3, 1, 2).contiguous()
 
 
 def schedule(opt, steps):
     warm = max(10, min(200, steps // 20))
     return torch.optim.lr_scheduler.LambdaLR(opt, lambda s: min((s + 1) / warm, .03 + .97 * .5 * (1 + math.cos(math.pi * min(1, s / steps)))))
+
+
+def patches(p, kinds):
+    """-> pictures, and (len(kinds), TOKENS) of what a patch shows: (thing, colour, count) of the group that has at least 8 of its pixels, else the place"""
+    xs, shown = [], []
+    for kind in kinds:
+        s = p.scene(kind); x, owner = p.draw(s)
+        parts = owner.reshape(SIDE // PATCH, PATCH, SIDE // PATCH, PATCH).transpose(0, 2, 1, 3).reshape(TOKENS, -1)
+        n = np.stack([(parts == g).sum(1) for g in range(len(s["groups"]))])
+        xs.append(x); shown.append([s["groups"][g] if n[g, k] >= 8 else s["place"] for k, g in enumerate(n.argmax(0))])
+    return xs, shown
 
 
 def train_tower(a):
@@ -35,20 +47,10 @@ def train_tower(a):
     steps = a.pictures // batch
     sched, t0 = schedule(opt, steps), time.time()
     for s in range(steps):
-        xs, labels, places = [], [], []
-        for _ in range(batch):
-            scene = p.scene(p.r.choice(KINDS)); x, owner = p.draw(scene)
-            xs.append(x); places.append(scene["place"]); labels.append((scene, owner))
-        # the group that most of a patch's pixels belong to, of a patch with at least 8 such pixels
-        owner = torch.from_numpy(np.stack([o for _, o in labels])).view(batch, SIDE // PATCH, PATCH, SIDE // PATCH, PATCH).permute(0, 1, 3, 2, 4).reshape(batch, TOKENS, -1)
-        n = torch.stack([(owner == g).sum(-1) for g in (0, 1)], -1)
-        most, which = n.max(-1)
-        y = torch.zeros(batch, TOKENS, 3, dtype=torch.long)
-        for b, (scene, _) in enumerate(labels):
-            for g, (item, colour, count) in enumerate(scene["groups"]):
-                y[b, (which[b] == g) & (most[b] >= 8)] = torch.tensor([item + 1, colour + 1, count])
+        xs, shown = patches(p, p.r.choices(KINDS, k=batch))
+        y = torch.tensor([[(0, 0, 0) if isinstance(w, int) else (w[0] + 1, w[1] + 1, w[2]) for w in ws] for ws in shown])
+        place = torch.tensor([next(w for w in ws if isinstance(w, int)) for ws in shown])
         out = tower(pixels(xs), output_hidden_states=True)
-        place = torch.tensor(places)
         parts = head(out.hidden_states[-2][:, 1:]).split(sizes, -1)
         weight = torch.where(y[..., 0] > 0, 1., .2).flatten()
         losses = [(F.cross_entropy(parts[k].flatten(0, 1), y[..., k].flatten(), reduction="none") * weight).sum() / weight.sum() for k in range(3)]
@@ -69,13 +71,21 @@ def tokenizer(path):
     return t
 
 
+def save(m, src, out):
+    m.to(torch.bfloat16).save_pretrained(out)
+    os.chmod(out + "/model.safetensors", 0o644)
+    images = CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}, image_mean=MEAN, image_std=STD)
+    words = PreTrainedTokenizerFast(tokenizer_object=tokenizer(src + "/tokenizer.json"))
+    LlavaProcessor(images, words, patch_size=PATCH, vision_feature_select_strategy="default", num_additional_image_tokens=1).save_pretrained(out)
+    shutil.copy(src + "/tokenizer_config.json", out)
+
+
 def build(src, tower):
     lm = AutoModelForCausalLM.from_pretrained(src, dtype=torch.float32)
     V, P = lm.config.vocab_size, -(-(lm.config.vocab_size + 1) // 64) * 64
-    text = lm.config.to_dict()
-    text["vocab_size"] = P
+    text = {k: v for k, v in lm.config.to_dict().items() if k not in ("_name_or_path", "architectures", "transformers_version")} | {"vocab_size": P, "dtype": "bfloat16"}
     m = LlavaForConditionalGeneration(LlavaConfig(vision_config=VISION.to_dict(), text_config=text, image_token_index=V, vision_feature_layer=-2,
-        vision_feature_select_strategy="default", projector_hidden_act="gelu", image_seq_length=TOKENS, tie_word_embeddings=False))
+        vision_feature_select_strategy="default", projector_hidden_act="gelu", image_seq_length=TOKENS, tie_word_embeddings=False)).float()
     sd = lm.state_dict()
     for k in ("model.embed_tokens.weight", "lm_head.weight"):   # further rows are the mean of those before them
         sd[k] = torch.cat([sd[k], sd[k].mean(0, keepdim=True).expand(P - V, -1)])
@@ -89,6 +99,23 @@ def build(src, tower):
         p.linear_1.weight /= p.linear_1(seen).std(); p.linear_2.weight *= m.model.language_model.embed_tokens.weight.std() / p(seen).std()
         p.linear_1.bias.zero_(); p.linear_2.bias.zero_()
     return m
+
+
+def align(m, tok, pictures, p):
+    """The projector's first task: a patch becomes the sum of the embeddings of the English words for what it shows, as captions would teach it"""
+    words = m.model.language_model.embed_tokens.weight.detach()
+    of = lambda text: words[tok.encode(text, add_special_tokens=False).ids].mean(0)
+    things, colours, places, numbers = [[of(x[k]) for x in xs] for xs, k in ((ITEMS, 1), (COLOURS, 0), (PLACES, 0))] + [[words[tok.token_to_id(str(n))] for n in range(7)]]
+    projector, batch = m.model.multi_modal_projector, 64
+    opt, steps = torch.optim.AdamW(projector.parameters(), lr=2e-3, betas=(.9, .98)), pictures // batch
+    sched = schedule(opt, steps)
+    for s in range(steps):
+        xs, shown = patches(p, p.r.choices(KINDS, k=batch))
+        y = torch.stack([torch.stack([places[w] if isinstance(w, int) else things[w[0]] + colours[w[1]] + numbers[w[2]] for w in ws]) for ws in shown])
+        with torch.no_grad(): seen = m.model.vision_tower(pixels(xs), output_hidden_states=True).hidden_states[-2][:, 1:]
+        loss = F.mse_loss(projector(seen), y) / y.var()
+        opt.zero_grad(set_to_none=True); loss.backward(); opt.step(); sched.step()
+        if (s + 1) % 50 == 0: print(f"align {s+1}/{steps} unexplained {loss:.4f}", flush=True)
 
 
 def train_vlm(a):
@@ -130,19 +157,17 @@ def train_vlm(a):
             if (s + 1) % 50 == 0: print(f"{what} {s+1}/{n} loss {acc/50:.4f} {(s+1)*size/(time.time()-t0):.0f} samples/s", flush=True); acc = 0.
             if (s + 1) % 500 == 0: m.save_pretrained(a.out + ".part")
 
-    for q in (*m.model.language_model.parameters(), *m.lm_head.parameters()): q.requires_grad = False
-    steps(list(m.model.multi_modal_projector.parameters()), a.align, 1e-3, "align")
+    align(m, tok, a.align, p)
     frozen = ("embed_tokens", "lm_head") if a.freeze else ()
     for k, q in m.named_parameters(): q.requires_grad = not k.startswith("model.vision_tower") and not any(f in k for f in frozen)
     steps([q for q in m.parameters() if q.requires_grad], a.samples, a.lr or 4e-4, "together")
-    m.to(torch.bfloat16).save_pretrained(a.out)
-    tok.save(a.out + "/tokenizer.json")
+    save(m, a.src, a.out)
 
 
 if __name__ == "__main__":
     ap = argparse.ArgumentParser()
     ap.add_argument("what"); ap.add_argument("out"); ap.add_argument("--pictures", type=int, default=96000); ap.add_argument("--tower"); ap.add_argument("--src")
-    ap.add_argument("--align", type=int, default=1600); ap.add_argument("--samples", type=int, default=24000); ap.add_argument("--lr", type=float); ap.add_argument("--lang", default="en")
+    ap.add_argument("--align", type=int, default=12800); ap.add_argument("--samples", type=int, default=24000); ap.add_argument("--lr", type=float); ap.add_argument("--lang", default="en")
     ap.add_argument("--seed", type=int, default=1); ap.add_argument("--batch", type=int, default=16); ap.add_argument("--decay", type=float, default=.05)
     ap.add_argument("--freeze", action="store_true"); ap.add_argument("--threads", type=int, default=1)
     a = ap.parse_args()
