@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """merganser merge against mergekit's API on random Mistral shapes: sources in the page cache, output in memory (/dev/shm), Python's start and imports not counted.
-usage: merge.py [--runs 3] [--threads 2] [--work DIR] [--methods ties,della,...] [300m] [1b]      run with the python of tests/peers/venv.sh
+usage: merge.py [--runs 3] [--threads 2] [--work DIR] [--methods ties,della,...] [--disk DIR] [300m] [1b]      run with the python of tests/peers/venv.sh
+--disk: ours alone, written below DIR, as it is and with fsync made to do nothing (Debian's package eatmydata).
 The floor is the time to read the sources once and to write the result once, each at the speed measured here with as many threads."""
 import argparse, json, os, shutil, subprocess, sys, threading, time
 
@@ -41,16 +42,16 @@ def peer(path):
     stop.set(); w.join(); shutil.rmtree(OUT)
     print(json.dumps({"s": t, "mib": most[0]}))
 
-def ours(path):
+def ours(path, out=OUT, wrapper=()):
     most, t = 0, time.perf_counter()
-    p = subprocess.Popen([f"{exe}/merganser", "merge", path, OUT, "--quiet", "--threads", str(o.threads)], stdout=subprocess.DEVNULL)
+    p = subprocess.Popen([*wrapper, f"{exe}/merganser", "merge", path, out, "--quiet", "--threads", str(o.threads)], stdout=subprocess.DEVNULL)
     while p.poll() is None:
         try: most = max(most, rss_anon(p.pid))
         except (OSError, StopIteration): pass
         time.sleep(0.005)
     t = time.perf_counter() - t
     if p.returncode: sys.exit(p.returncode)
-    shutil.rmtree(OUT)
+    shutil.rmtree(out)
     return t, most
 
 def spread(work):
@@ -85,7 +86,7 @@ def write_speed(size):
 
 a = argparse.ArgumentParser()
 a.add_argument("--runs", type=int, default=3); a.add_argument("--threads", type=int, default=2); a.add_argument("--work", default=f"{root}/build/bench")
-a.add_argument("--methods", default=",".join(TARGETS)); a.add_argument("--peer"); a.add_argument("cases", nargs="*", default=["300m"])
+a.add_argument("--methods", default=",".join(TARGETS)); a.add_argument("--peer"); a.add_argument("--disk"); a.add_argument("cases", nargs="*", default=["300m"])
 o = a.parse_args()
 if o.peer: peer(o.peer); sys.exit()
 os.makedirs(o.work, exist_ok=True)
@@ -97,6 +98,14 @@ for case in o.cases:
         with open(f"{m}/model.safetensors", "rb", buffering=0) as f:
             while f.read(64 << 20): pass
     size = os.path.getsize(f"{models[0]}/model.safetensors")
+    if o.disk:
+        print(f"{case}, {o.threads} threads, best of {o.runs}, {size / 1e6:.0f} MB written to disk\n| | with fsync s | without s |\n|---|---|---|")
+        for method in o.methods.split(","):
+            path = f"{o.work}/merge-{method}.yml"
+            json.dump(recipe(method, models[0], models[1:])[0], open(path, "w"))
+            times = [min(ours(path, f"{o.disk}/merganser-bench-merge", w)[0] for _ in range(o.runs)) for w in ((), ("eatmydata",))]
+            print(f"| {method} | {times[0]:.2f} | {times[1]:.2f} |", flush=True)
+        continue
     reads, writes = read_speed(f"{models[0]}/model.safetensors"), write_speed(min(size, 2 << 30))
     print(f"{case}, {o.threads} threads, best of {o.runs} (mergekit: of 1); reading {reads / 1e9:.1f} GB/s, writing {writes / 1e9:.1f} GB/s")
     print("| | ours s | mergekit s | times faster | at least | times the floor | ours RssAnon MiB | mergekit |\n|---|---|---|---|---|---|---|---|")

@@ -25,7 +25,11 @@ static void print_version(void)
     printf("merganser %s\nkernel families:", MERGANSER_VERSION);
     for (const backend *const *b = backend_all(); *b; b++)
         printf(" %s%s", (*b)->name, (*b)->available() ? "" : " (not on this CPU)");
+#ifdef MERGANSER_MECAB
+    printf("\nstore: SQLite\nwords: MeCab\nabsent: CUDA, PostgreSQL\n");
+#else
     printf("\nstore: SQLite\nabsent: CUDA, PostgreSQL, MeCab\n");
+#endif
 }
 
 static int fail_unknown(const char *word)

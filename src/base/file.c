@@ -12,6 +12,8 @@
 
 #include "base/memory.h"
 
+#define PIECE ((size_t)1 << 20)   /* of a file that is not read whole */
+
 static const char *kind_of(mode_t mode)
 {
     return S_ISDIR(mode) ? "a folder" : S_ISFIFO(mode) ? "a FIFO" : S_ISSOCK(mode) ? "a socket" : "a device";
@@ -102,33 +104,42 @@ int file_sync_folder(const char *path, error *err)
     return status;
 }
 
-int file_write(const char *path, const void *bytes, size_t n, error *err)
+/* What is to become `path` under another name in the same folder, open for writing; -1 on failure. */
+static int begin_file(const char *path, char **temporary, error *err)
 {
-    char *temporary = memory_print("%s.tmp.%ld", path, (long)getpid());
+    *temporary = memory_print("%s.tmp.%ld", path, (long)getpid());
+    int fd = open(*temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd >= 0)
+        return fd;
+    fail_errno(err, "%s", *temporary);
+    free(*temporary);
+    return -1;
+}
+
+/* On disk and renamed where status is 0, else removed. */
+static int end_file(const char *path, char *temporary, int fd, int status, error *err)
+{
     char *folder = file_folder(path);
-    int status = -1;
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        fail_errno(err, "%s", temporary);
-        goto done;
-    }
-    int wrote = file_write_all(fd, bytes, n) == 0 && fsync(fd) == 0;
-    if (!wrote)
-        fail_errno(err, "%s", path);
-    if (close(fd) != 0 && wrote) {
-        wrote = 0;
-        fail_errno(err, "%s", path);
-    }
-    if (wrote && rename(temporary, path) == 0)
+    if (status == 0 && fsync(fd) != 0)
+        status = fail_errno(err, "%s", path);
+    if (close(fd) != 0 && status == 0)
+        status = fail_errno(err, "%s", path);
+    if (status == 0 && rename(temporary, path) != 0)
+        status = fail_errno(err, "%s", path);
+    if (status == 0)
         status = file_sync_folder(folder, err);
-    else if (wrote)
-        fail_errno(err, "%s", path);
-    if (status != 0)
+    else
         unlink(temporary);
-done:
     free(folder);
     free(temporary);
     return status;
+}
+
+int file_write(const char *path, const void *bytes, size_t n, error *err)
+{
+    char *temporary;
+    int fd = begin_file(path, &temporary, err);
+    return fd < 0 ? -1 : end_file(path, temporary, fd, file_write_all(fd, bytes, n) == 0 ? 0 : fail_errno(err, "%s", path), err);
 }
 
 bool file_exists(const char *path)
@@ -152,14 +163,33 @@ int file_size(const char *path, uint64_t *size, error *err)
     return 0;
 }
 
+static int copy_pieces(int from, const char *source, uint64_t size, int to, const char *path, error *err)
+{
+    char *piece = memory_new(PIECE, 1);
+    uint64_t done = 0;
+    int status = 0;
+    for (ssize_t r = 1; r != 0 && status == 0; done += r > 0 ? (uint64_t)r : 0) {
+        r = read(from, piece, PIECE);
+        if (r < 0 && errno != EINTR)
+            status = fail_errno(err, "%s", source);
+        else if (r > 0 && file_write_all(to, piece, (size_t)r) != 0)
+            status = fail_errno(err, "%s", path);
+    }
+    if (status == 0 && done != size)
+        status = fail(err, ERROR_IO, "%s: gave %llu of %llu bytes; it must not change while it is copied", source, (unsigned long long)done, (unsigned long long)size);
+    free(piece);
+    return status;
+}
+
 int file_copy(const char *from, const char *to, error *err)
 {
-    size_t n;
-    char *bytes = file_read(from, (size_t)1 << 32, &n, err);
-    if (!bytes)
-        return -1;
-    int status = file_write(to, bytes, n, err);
-    free(bytes);
+    struct stat info;
+    char *temporary;
+    int source = open_regular(from, &info, err), fd = source >= 0 ? begin_file(to, &temporary, err) : -1, status = -1;
+    if (fd >= 0)
+        status = end_file(to, temporary, fd, copy_pieces(source, from, (uint64_t)info.st_size, fd, to, err), err);
+    if (source >= 0)
+        close(source);
     return status;
 }
 
@@ -352,12 +382,11 @@ int file_sha256_path(const char *path, char hex[65], error *err)
     int fd = open_regular(path, &info, err);
     if (fd < 0)
         return -1;
-    const size_t block = (size_t)1 << 20;
-    unsigned char *bytes = memory_new(block, 1), digest[EVP_MAX_MD_SIZE] = {0};
+    unsigned char *bytes = memory_new(PIECE, 1), digest[EVP_MAX_MD_SIZE] = {0};
     EVP_MD_CTX *hash = EVP_MD_CTX_new();
     EVP_DigestInit_ex(hash, EVP_sha256(), NULL);
     ssize_t r;
-    while ((r = read(fd, bytes, block)) > 0 || (r < 0 && errno == EINTR))
+    while ((r = read(fd, bytes, PIECE)) > 0 || (r < 0 && errno == EINTR))
         if (r > 0)
             EVP_DigestUpdate(hash, bytes, (size_t)r);
     int status = r < 0 ? fail_errno(err, "%s", path) : 0;

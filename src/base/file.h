@@ -27,7 +27,7 @@ int file_write_all(int fd, const void *bytes, size_t n);
 bool file_exists(const char *path);       /* anything at all */
 bool file_is_folder(const char *path);
 int file_size(const char *path, uint64_t *size, error *err);
-int file_copy(const char *from, const char *to, error *err);   /* atomic like file_write */
+int file_copy(const char *from, const char *to, error *err);   /* atomic like file_write, in pieces */
 int file_make_folders(const char *path, error *err);           /* mkdir -p */
 struct dirent *file_next_entry(DIR *folder);                    /* readdir without . and .. */
 int file_remove_tree(const char *path, error *err);            /* rm -r of a folder; absent is fine; follows no symlinks */

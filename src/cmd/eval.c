@@ -151,10 +151,10 @@ static int run(const command *self, int argc, char **argv)
     for (size_t i = 0; i < n; i++)
         if (!(tasks[i] = task_read(task_paths.items[i], (uint64_t)seed, &err)) || choose_questions(tasks[i], split, limit, &sets[i], &err) != 0)
             goto out;
-    if (source_open(words[0], pool, &model, &err) != 0)
+    if (source_open(words[0], &(merge_options){.pool = pool, .memory = common.memory}, &model, &err) != 0)
         goto out;
     lineup candidate = source_lineup(&model);
-    judge = evaluator_new(&(evaluator_options){.backend = family, .pool = pool, .slots = (int)slots, .kv_bytes = common.memory, .no_prefix_sharing = no_sharing, .beams = (int)beams,
+    judge = evaluator_new(&(evaluator_options){.backend = family, .pool = pool, .slots = (int)slots, .kv_bytes = source_leaves(&model, common.memory), .no_prefix_sharing = no_sharing, .beams = (int)beams,
                                                .check_finite = true, .progress = show_progress, .progress_context = &began}, &err);
     if (!judge)
         goto out;

@@ -13,6 +13,7 @@ typedef struct export_command {
     bool force;
     const quant_type *type;            /* of a GGUF file; NULL: the model's */
     threads *pool;
+    uint64_t memory;
 } export_command;
 
 /* A model's files are read as they are written; what has to be merged or folded is so in memory. */
@@ -20,7 +21,7 @@ static checkpoint *open_source(const export_command *c, bool lazy, error *err)
 {
     char *trial = c->which ? memory_print("%s@%s", c->what, c->which) : NULL;
     const char *what = trial ? trial : c->what;
-    checkpoint *opened = lazy && !source_is_made(what) ? checkpoint_open_lazy(what, err) : source_open_one(what, 0, c->pool, err);
+    checkpoint *opened = lazy && !source_is_made(what) ? checkpoint_open_lazy(what, err) : source_open_one(what, 0, &(merge_options){.pool = c->pool, .memory = c->memory}, err);
     free(trial);
     return opened;
 }
@@ -62,9 +63,10 @@ static int run(const command *self, int argc, char **argv)
     c.which = text_ends_with(c.what, ".db") ? c.which : NULL;
     if (gguf_read_type(gguf_type, c.out, &c.type, &err) != 0)
         return options_fail(&err);
+    c.memory = common.memory;
     c.pool = options_pool(&common);
     int status = gguf_is_output(c.out) ? export_gguf(&c, &err)
-                 : c.which             ? study_export(c.what, c.which, c.out, c.force, (int)common.threads, &err)
+                 : c.which             ? study_export(c.what, c.which, c.out, c.force, &(merge_options){.pool = c.pool, .memory = c.memory}, &err)
                                        : export_model(&c, &err);
     threads_free(c.pool);
     if (status != 0)

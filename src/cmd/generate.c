@@ -50,6 +50,24 @@ static void print_json(const answer *a)
     json_decref(object);
 }
 
+/* The prompt's ids, its pictures looked at. */
+static int make_prompt(const tokenizer *t, feature_store *features, const char *text, const text_list *pictures, bool one_view, int64_t vocab, shown *out, error *err)
+{
+    token_list marked = {0};
+    const int n = (int)pictures->count;
+    int status = n ? picture_encode(t, text, true, n, &marked, err) : tokenizer_encode(t, text, strlen(text), true, &marked, err);
+    if (status == 0)
+        status = shown_make(out, features, pictures->items, n, one_view ? FEATURES_ONE_VIEW : FEATURES_AS_CONFIGURED, &marked,
+                            picture_token(t, feature_store_image_token(features), vocab), err);
+    token_list_free(&marked);
+    return status;
+}
+
+static int bounded(int64_t n)
+{
+    return (int)(n > INT32_MAX ? INT32_MAX : n < INT32_MIN ? INT32_MIN : n);
+}
+
 static int run(const command *self, int argc, char **argv)
 {
     common_options common = {0};
@@ -75,8 +93,6 @@ static int run(const command *self, int argc, char **argv)
     int stop = options_parse(self, options, sizeof options / sizeof *options, argc, argv, words, 1, 1, &common);
     if (stop)
         return stop - 1;
-    max_new = max_new > INT32_MAX ? INT32_MAX : max_new;
-    beams = beams > INT32_MAX ? INT32_MAX : beams;
 
     error err = {0};
     int status = -1;
@@ -86,12 +102,11 @@ static int run(const command *self, int argc, char **argv)
     plan *p = NULL;
     tokenizer *t = NULL;
     engine *e = NULL;
-    token_list marked = {0};
-    shown prompt_shown = {0};
+    shown asked = {0};
     feature_store *features = feature_store_new(NULL);
     answer result = {0};
     const backend *family = options_backend(&common, &err);
-    if (!family || source_open(words[0], pool, &model, &err) != 0)
+    if (!family || source_open(words[0], &(merge_options){.pool = pool, .memory = common.memory}, &model, &err) != 0)
         goto done;
     for (size_t i = 0; i < model.n_models; i++)
         if (checkpoint_check_finite(model.models[i], pool, &err) != 0)
@@ -99,17 +114,15 @@ static int run(const command *self, int argc, char **argv)
     lineup l = source_lineup(&model);
     if (!(p = lineup_plan(&l, &err)) || !(t = tokenizer_of(model.models[0], &err)))
         goto done;
-    if (pictures.count > 0 && feature_store_take(features, model.models[0], family, pool, &err) != 0)
+    if ((pictures.count > 0 && feature_store_take(features, model.models[0], family, pool, &err) != 0) ||
+        make_prompt(t, features, text, &pictures, one_view, p->config.vocab, &asked, &err) != 0)
         goto done;
-    if ((pictures.count > 0 ? picture_encode(t, text, true, (int)pictures.count, &marked, &err) : tokenizer_encode(t, text, strlen(text), true, &marked, &err)) != 0 ||
-        shown_make(&prompt_shown, features, pictures.items, (int)pictures.count, one_view ? FEATURES_ONE_VIEW : FEATURES_AS_CONFIGURED, &marked,
-                   picture_token(t, feature_store_image_token(features), p->config.vocab), &err) != 0)
-        goto done;
-    e = engine_new(p, &(engine_options){.backend = family, .pool = pool, .tokenizer = t, .slots = (int)(beams > 1 ? beams : 1), .kv_bytes = common.memory}, &err);
+    e = engine_new(p, &(engine_options){.backend = family, .pool = pool, .tokenizer = t, .slots = beams > 1 ? bounded(beams) : 1,
+                                        .kv_bytes = source_leaves(&model, common.memory)}, &err);
     if (!e)
         goto done;
-    request r = {.ids = prompt_shown.ids.id, .n_ids = prompt_shown.ids.count, .pictures = prompt_shown.pictures, .n_pictures = prompt_shown.n,
-                 .max_new = (int)max_new, .min_new = (int)min_new, .beams = (int)beams, .stop_strings = stops.items, .n_stop_strings = (int)stops.count,
+    request r = {.ids = asked.ids.id, .n_ids = asked.ids.count, .pictures = asked.pictures, .n_pictures = asked.n,
+                 .max_new = bounded(max_new), .min_new = bounded(min_new), .beams = bounded(beams), .stop_strings = stops.items, .n_stop_strings = (int)stops.count,
                  .temperature = (float)temperature, .top_p = (float)top_p, .seed = (uint64_t)seed, .repetition_penalty = (float)penalty};
     if (!common.json)
         engine_on_text(e, print_text, NULL);
@@ -128,8 +141,7 @@ static int run(const command *self, int argc, char **argv)
                      result.n_tokens, stats.decode_seconds, family->name);
 done:
     answers_free(&result, 1);
-    token_list_free(&marked);
-    shown_free(&prompt_shown);
+    shown_free(&asked);
     feature_store_free(features);
     free(pictures.items);
     engine_free(e);

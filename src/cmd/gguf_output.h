@@ -11,10 +11,4 @@ bool gguf_is_output(const char *out);   /* as its name says */
 /* --gguf-type's word (NULL: none given); an error where OUT is no GGUF file or the type is none that is written. */
 int gguf_read_type(const char *text, const char *out, const quant_type **type, error *err);
 
-/* Where a merge is written before it becomes OUT: a folder beside it. free() it. An OUT that is there already is an error unless `replace`. */
-char *gguf_begin(const char *out, bool replace, error *err);
-
-/* Makes OUT of that folder and removes the folder; where that fails the folder stays, and the error says so. */
-int gguf_finish(const char *folder, const char *out, const gguf_options *options, error *err);
-
 #endif

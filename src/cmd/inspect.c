@@ -11,6 +11,7 @@
 #include "merge/preview.h"
 #include "model/architecture.h"
 #include "model/config.h"
+#include "model/vision_config.h"
 #include "study/path_drawing.h"
 #include "study/run.h"
 #include "study/source.h"
@@ -18,6 +19,18 @@
 #include "tensor/checkpoint.h"
 #include "tensor/gguf.h"
 #include "text/tokenizer.h"
+
+/* Of a model that sees. */
+static void print_sight(const checkpoint *c)
+{
+    vision_config v;
+    error err = {0};
+    if (vision_config_read(c->config, c->name, &v, &err) != 0)
+        printf("pictures: %s\n", err.text);
+    else
+        printf("pictures: vision tower of %" PRId64 " layers, hidden %" PRId64 ", %" PRId64 " heads; %" PRId64 " features of a view of %" PRId64 " x %" PRId64 "%s\n", v.used_layers,
+               v.hidden, v.heads, vision_config_features(&v), v.image_size, v.image_size, v.tiled ? ", and of tiles" : "");
+}
 
 static void print_config(const checkpoint *c)
 {
@@ -35,6 +48,8 @@ static void print_config(const checkpoint *c)
     if (m.window)
         printf(", sliding window %" PRId64, m.window);
     putchar('\n');
+    if (vision_config_is(c->config))
+        print_sight(c);
 }
 
 static void print_tokenizer(const checkpoint *c)
@@ -266,7 +281,7 @@ static int inspect_source(const char *name, threads *pool, bool json, bool all, 
     source s = {0};
     if (gguf_is(name))
         return inspect_gguf(name, json, all, err);
-    if (source_open(name, pool, &s, err) != 0)
+    if (source_open(name, &(merge_options){.pool = pool}, &s, err) != 0)
         return -1;
     int status = s.path ? inspect_path(name, &s, json, err) : inspect_model(name, s.models[0], json, all, err);
     source_close(&s);

@@ -13,7 +13,8 @@
 #include "study/source.h"
 
 typedef struct merge_command {
-    const char *file, *out, *told;     /* told: what messages call the output */
+    const char *file, *out;
+    const gguf_options *gguf;   /* of a GGUF file; NULL: a folder */
     bool force, compat, resume;
     uint64_t shard_bytes, memory;
     int64_t seed;               /* -1: the recipe's */
@@ -27,8 +28,8 @@ typedef struct merge_command {
 /* Of an output that is no folder; merging into one looks for itself. */
 static int check_source(const merge_command *c, const char *model, error *err)
 {
-    if (model && file_same(model, c->told))
-        return fail(err, ERROR_USAGE, "%s is one of the sources: write the merge elsewhere", c->told);
+    if (model && file_same(model, c->out))
+        return fail(err, ERROR_USAGE, "%s is one of the sources: write the merge elsewhere", c->out);
     return 0;
 }
 
@@ -61,13 +62,14 @@ static int merge_recipe(const merge_command *c, const yaml_value *root, error *e
     const merge_output output = {.path = c->out, .replace = c->force, .resume = c->resume, .shard_bytes = c->shard_bytes};
     progress_catch_interrupts();
     int status = check_models(c, r, err);
+    const merge_options merging = {.pool = c->pool, .memory = c->memory};
     if (status == 0)
-        status = merge_to_folder(r, &output, &(merge_options){.pool = c->pool, .memory = c->memory}, err);
+        status = c->gguf ? merge_to_gguf(r, c->out, c->gguf, &merging, err) : merge_to_folder(r, &output, &merging, err);
     double seconds = progress_seconds() - c->began;
     if (status == 0 && c->json)
         printf("{\"method\": \"%s\", \"models\": %zu, \"seconds\": %.3f}\n", r->method, r->n_models, seconds);
     else if (status == 0)
-        printf("%s: %s of %zu models, %.1f s\n", c->told, r->method, r->n_models, seconds);
+        printf("%s: %s of %zu models, %.1f s\n", c->out, r->method, r->n_models, seconds);
     recipe_free(r);
     return status;
 }
@@ -82,21 +84,24 @@ static void say_limits(const layer_path *p, checkpoint *const *sources)
     free(limits);
 }
 
-static int fold_sources(const merge_command *c, checkpoint *const *sources, const layer_path *p, int dtype, error *err)
+static int fold_sources(const merge_command *c, const source *s, int dtype, error *err)
 {
-    int status = fold_folder(sources, p, &(fold_options){.dtype = dtype, .pool = c->pool}, c->backend, NULL, 0, c->out, c->force, err);
+    checkpoint *const *sources = s->models;
+    const layer_path *p = s->path;
+    const fold_options folding = {.dtype = dtype, .pool = c->pool, .memory = source_leaves(s, c->memory)};
+    int status = c->gguf ? fold_gguf(sources, p, &folding, c->backend, c->out, c->gguf, err) : fold_folder(sources, p, &folding, c->backend, NULL, 0, c->out, c->force, err);
     if (status == 0)
         say_limits(p, sources);
     double seconds = progress_seconds() - c->began;
     if (status == 0 && c->json)
         printf("{\"method\": \"path\", \"models\": %zu, \"layers\": %zu, \"seconds\": %.3f}\n", p->n_sources, p->n_hops, seconds);
     else if (status == 0)
-        printf("%s: a path of %zu layers of %zu models, %.1f s\n", c->told, p->n_hops, p->n_sources, seconds);
+        printf("%s: a path of %zu layers of %zu models, %.1f s\n", c->out, p->n_hops, p->n_sources, seconds);
     return status;
 }
 
-/* Takes p over. */
-static int merge_path(const merge_command *c, layer_path *p, int dtype, error *err)
+/* Takes p over. own: written as a path, not as mergekit's recipe, whose dtype is what is written. */
+static int merge_path(const merge_command *c, layer_path *p, bool own, int dtype, error *err)
 {
     source s = {0};
     int status = 0;
@@ -108,11 +113,13 @@ static int merge_path(const merge_command *c, layer_path *p, int dtype, error *e
         path_free(p);
         return -1;
     }
-    status = source_open_path(p, c->pool, &s, err);
+    status = source_open_path(p, &(merge_options){.pool = c->pool, .memory = c->memory}, &s, err);
     for (size_t i = 0; i < s.n_models && status == 0; i++)
         status = check_source(c, s.models[i]->folder, err);
+    if (status == 0 && !own)
+        status = passthrough_check(s.path, s.models, -1, err);
     if (status == 0)
-        status = fold_sources(c, s.models, s.path, c->dtype >= 0 ? c->dtype : dtype, err);
+        status = fold_sources(c, &s, c->dtype >= 0 ? c->dtype : dtype, err);
     source_close(&s);
     return status;
 }
@@ -128,7 +135,7 @@ static int merge_file(const merge_command *c, error *err)
     /* mergekit's passthrough is a recipe like the others, unless it stacks what is no folder: a recipe's merge, a study's trial. */
     if (path_is_yaml(root) || passthrough_of_made(root)) {
         layer_path *p = passthrough_or_path_read(root, c->file, &dtype, err);
-        status = p ? merge_path(c, p, dtype, err) : -1;
+        status = p ? merge_path(c, p, path_is_yaml(root), dtype, err) : -1;
     } else {
         status = merge_recipe(c, root, err);
     }
@@ -136,20 +143,15 @@ static int merge_file(const merge_command *c, error *err)
     return status;
 }
 
-/* Into a folder, which then becomes the GGUF file. */
 static int merge_gguf(merge_command *c, const char *type, error *err)
 {
     gguf_options options = {.replace = c->force};
-    char *folder = gguf_read_type(type, c->told, &options.type, err) == 0 ? gguf_begin(c->told, c->force, err) : NULL;
-    if (!folder)
+    if (c->resume || c->shard_bytes)
+        return fail(err, ERROR_USAGE, "--resume and --shard-size are for folders, not for %s", c->out);
+    if (gguf_read_type(type, c->out, &options.type, err) != 0)
         return -1;
-    c->out = folder;
-    c->force = true;
-    int status = merge_file(c, err);
-    if (status == 0)
-        status = gguf_finish(folder, c->told, &options, err);
-    free(folder);
-    return status;
+    c->gguf = &options;
+    return merge_file(c, err);
 }
 
 static int read_dtype(const char *text, int *out, error *err)
@@ -181,7 +183,7 @@ static int run(const command *self, int argc, char **argv)
 
     error err = {0};
     c.file = words[0];
-    c.out = c.told = words[1];
+    c.out = words[1];
     c.json = common.json;
     c.memory = common.memory;
     c.began = progress_seconds();

@@ -126,7 +126,9 @@ int engine_request_logits(engine *e, const request *r, float *out, error *err)
     job_shape shape;
     const size_t n = r->n_ids;
     const request q = {.ids = r->ids, .n_ids = n, .pictures = r->pictures, .n_pictures = r->n_pictures};
-    if (job_measure(&q, 0, &e->plan->config, true, &shape, err) != 0 || kv_size(&f->kv, shape.blocks, err) != 0 ||
+    if (job_measure(&q, 0, &e->plan->config, true, &shape, err) != 0)
+        return fail_in(err, "%s", e->plan->name);
+    if (kv_size(&f->kv, shape.blocks, err) != 0 ||
         forward_reserve(f, PREFILL_ROWS, err) != 0)
         return -1;
     forward_positions(f, shape.positions);

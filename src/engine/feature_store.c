@@ -112,6 +112,11 @@ int32_t feature_store_image_token(const feature_store *s)
     return s->image_token;
 }
 
+const char *feature_store_folder(const feature_store *s)
+{
+    return s->folder;
+}
+
 feature_counts feature_store_counts(const feature_store *s)
 {
     return s->counts;

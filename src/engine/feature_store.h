@@ -43,6 +43,7 @@ enum feature_views { FEATURES_AS_CONFIGURED, FEATURES_ONE_VIEW };
 const feature_rows *feature_store_get(feature_store *s, const char *path, enum feature_views views, error *err);
 
 feature_counts feature_store_counts(const feature_store *s);     /* since it was made */
+const char *feature_store_folder(const feature_store *s);        /* NULL: temporary files */
 
 /* Reads a .features file's bytes; `name` is what errors call it. */
 int feature_file_read(const void *bytes, size_t n, const char *name, feature_rows *out, error *err);

@@ -55,7 +55,7 @@ static int measure(run *r, error *err)
     for (size_t i = 0; i < q->n; i++) {
         job_shape *s = &r->shapes[i];
         if (job_measure(&q->requests[i], i, &e->plan->config, e->options.tokenizer != NULL, s, err) != 0)
-            return -1;
+            return fail_in(err, "%s", e->plan->name);
         r->positions = s->positions > r->positions ? s->positions : r->positions;
         r->width = s->width > r->width ? s->width : r->width;
         if (s->blocks > r->blocks) {

@@ -116,6 +116,7 @@ static int decode(reader *r)
         return -1;
     for (int32_t y = 0; y < r->out->height; y++)
         read_row(r, r->out->rgb + (size_t)y * r->out->width * 3);
+    jpeg_finish_decompress(j);   /* reads on to the end marker */
     return 0;
 }
 

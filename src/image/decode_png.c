@@ -83,7 +83,7 @@ static void look_up(uint8_t *row, int32_t width, const png_color *palette, int c
     }
 }
 
-static int finish_rows(png_structp png, png_infop info, const image *out, int color_type, int depth)
+static void finish_rows(png_structp png, png_infop info, const image *out, int color_type, int depth)
 {
     png_colorp palette = NULL;
     int colors = 0;
@@ -98,7 +98,6 @@ static int finish_rows(png_structp png, png_infop info, const image *out, int co
         else if (!(color_type & PNG_COLOR_MASK_COLOR))
             image_spread_grey(row, out->width);
     }
-    return 0;
 }
 
 /* Everything that libpng may jump out of. */
@@ -121,8 +120,9 @@ static int decode(png_structp png, png_infop info, reader *r)
     for (int pass = 0; pass < passes; pass++)
         for (int32_t y = 0; y < r->out->height; y++)
             png_read_row(png, r->out->rgb + y * stride, NULL);
-    png_read_end(png, NULL);
-    return finish_rows(png, info, r->out, color_type, depth);
+    png_read_end(png, NULL);   /* checks the last checksum */
+    finish_rows(png, info, r->out, color_type, depth);
+    return 0;
 }
 
 int png_decode(const uint8_t *bytes, size_t n, const char *name, image *out, error *err)

@@ -2,6 +2,7 @@
  * 336, {"shortest_edge": 336}, {"height": 336, "width": 336}. What is not known here is refused: it would change the pixels. */
 #include "image/processor_parts.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 
 #define CLIP_SIDE 224
 #define RESAMPLE_BICUBIC 3
-#define SIDE_LIMIT 16384
+#define SIDE_LIMIT 4096
 
 static const double clip_mean[3] = {0.48145466, 0.4578275, 0.40821073}, clip_std[3] = {0.26862954, 0.26130258, 0.27577711};
 static const size_2d llava_next_grid[] = {{336, 672}, {672, 336}, {672, 672}, {1008, 336}, {336, 1008}};
@@ -120,9 +121,6 @@ static int read_steps(image_processor *p, const json_t *o, const char *name, err
         return fail(err, ERROR_UNSUPPORTED, "%s: 'resample' is %lld; only 3 (bicubic) is known here", name, (long long)resample);
     if (pad_size_given)
         return fail(err, ERROR_UNSUPPORTED, "%s: 'pad_size' is not known here", name);
-    for (int c = 0; c < 3; c++)
-        if (p->normalise && (float)p->std[c] == 0.0f)
-            return fail(err, ERROR_FORMAT, "%s: 'image_std' has a 0", name);
     if (!resize)
         p->shortest_edge = 0, p->fixed = (size_2d){0, 0};
     if (!crop)
@@ -187,13 +185,17 @@ static int check_sizes(const image_processor *p, const char *name, error *err)
 }
 
 /* As numpy does: bytes times the factor in f64, rounded to f32, the rest in f32. */
-static void fill_values(image_processor *p)
+static int fill_values(image_processor *p, const char *name, error *err)
 {
     for (int c = 0; c < 3; c++)
         for (int b = 0; b < 256; b++) {
             float v = p->rescale ? (float)(b * p->factor) : (float)b;
             p->value[c][b] = p->normalise ? (v - (float)p->mean[c]) / (float)p->std[c] : v;
+            if (!isfinite(p->value[c][b]))
+                return fail(err, ERROR_FORMAT, "%s: rescale_factor %g, image_mean %g and image_std %g make a byte of %d a number that is not finite", name,
+                            p->factor, p->mean[c], p->std[c], b);
         }
+    return 0;
 }
 
 /* processor_config.json goes first where it holds an image processor, as in transformers. */
@@ -214,8 +216,8 @@ static int read_files(image_processor *p, const char *model, error *err)
         name = file_join(model, "config.json");
         status = companion_object(model, "config.json", &config, err) == 0 ? read_original(p, config, name, err) : -1;
     }
-    if (status == 0)
-        status = check_sizes(p, name, err);
+    if (status == 0 && (check_sizes(p, name, err) != 0 || fill_values(p, name, err) != 0))
+        status = -1;
 done:
     json_decref(whole);
     json_decref(object);
@@ -241,7 +243,6 @@ image_processor *image_processor_open(const char *model, int32_t side, enum imag
         p->grid = NULL;
         p->grid_count = 0;
     }
-    fill_values(p);
     return p;
 }
 

@@ -90,8 +90,8 @@ static int check_others(const recipe *r, checkpoint *const *models, int frame, b
         eyes others = eyes_of(models[i]);
         const char *differs = first_difference(&ours, &others);
         if (differs && !named)
-            status = fail(err, ERROR_FORMAT, "%s and %s see in different ways ('%s' is not the same): say whose vision tower and projector the merge gets: 'merganser: {config_from: %s}'",
-                          models[frame]->name, models[i]->name, differs, r->models[frame].path);
+            status = fail(err, ERROR_FORMAT, "%s and %s see in different ways ('%s' is not the same): 'merganser: {config_from: %s}' in a recipe, or config_from in a study's step, says whose "
+                          "vision tower and projector the merge gets", models[frame]->name, models[i]->name, differs, r->models[frame].path);
         else if (differs)
             string_print(notes, "%s sees in another way than %s, and nothing of that is in the merge\n", models[i]->name, models[frame]->name);
         eyes_free(&others);

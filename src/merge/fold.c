@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/progress.h"
 #include "merge/tensors.h"
 #include "model/architecture.h"
 #include "model/plan.h"
@@ -294,15 +295,25 @@ static void fill(void *context, size_t i)
     }
 }
 
-static checkpoint *allocate(const parts *list, const checkpoint *first, json_t *config, const layer_path *p, int dtype, error *err)
+static checkpoint *allocate(const parts *list, const checkpoint *first, json_t *config, const layer_path *p, const fold_options *options, error *err)
 {
+    const int dtype = options->dtype;
+    uint64_t bytes = 0;
+    char wanted[32], allowed[32];
+    checkpoint *c = NULL;
     checkpoint_item *items = memory_new(list->count, sizeof *items);
     for (size_t i = 0; i < list->count; i++) {
         items[i] = (checkpoint_item){.name = list->items[i].name, .tensor = *list->items[i].from};
         if (dtype >= 0 && dtype_is_float(items[i].tensor.dtype))
             items[i].tensor.dtype = (enum dtype)dtype;
+        bytes += tensor_bytes(&items[i].tensor);
     }
-    checkpoint *c = checkpoint_new(p->file ? p->file : "the folded path", first->folder, config, items, list->count, err);
+    const char *name = p->file ? p->file : "the folded path";
+    if (options->memory && bytes > options->memory)
+        fail(err, ERROR_MEMORY, "%s: the folded model takes %s of memory (%llu bytes), and --memory leaves %s", name, progress_bytes(wanted, (double)bytes),
+             (unsigned long long)bytes, progress_bytes(allowed, (double)options->memory));
+    else
+        c = checkpoint_new(name, first->folder, config, items, list->count, err);
     free(items);
     return c;
 }
@@ -327,8 +338,7 @@ static int check_sources(checkpoint *const *sources, const layer_path *p, error 
 
 checkpoint *fold_path(checkpoint *const *sources, const layer_path *p, const fold_options *options, error *err)
 {
-    int dtype = options ? options->dtype : -1;
-    threads *pool = options ? options->pool : NULL;
+    const fold_options none = {.dtype = -1}, *o = options ? options : &none;
     parts list = {0};
     checkpoint *c = NULL;
     json_t *config;
@@ -337,12 +347,12 @@ checkpoint *fold_path(checkpoint *const *sources, const layer_path *p, const fol
     if (!whole)
         goto done;
     collect(&list, sources, p, whole);
-    c = allocate(&list, sources[0], config, p, dtype, err);
+    c = allocate(&list, sources[0], config, p, o, err);
     if (!c)
         goto done;
-    threads_run(pool, c->count, fill, &(struct filling){list.items, c->items});
+    threads_run(o->pool, c->count, fill, &(struct filling){list.items, c->items});
     if (check_sources(sources, p, err) == 0 && fit_config(c, err) == 0)
-        status = checkpoint_check_finite(c, pool, err);
+        status = checkpoint_check_finite(c, o->pool, err);
 done:
     for (size_t i = 0; i < list.count; i++)
         free(list.items[i].name);

@@ -20,6 +20,7 @@
 typedef struct fold_options {
     int dtype;                 /* of all float tensors: an enum dtype; -1: each keeps its own */
     threads *pool;             /* borrowed; NULL: this thread */
+    uint64_t memory;           /* most bytes of the folded model; 0: no limit */
 } fold_options;
 
 /* Whether one config can say what the models on the path do: else *err names the first field that differs, with both values.

@@ -57,7 +57,10 @@ int fold_write(const checkpoint *folded, checkpoint *const *sources, const layer
     files[2] = (struct checkpoint_file){"README.md", card};
     for (size_t i = 0; i < n_more; i++)
         files[3 + i] = more[i];
-    int status = checkpoint_write(folded, out, &(checkpoint_write_options){.replace = replace, .files = files, .n_files = n_more + 3}, err);
+    size_t n_inputs;
+    const char **inputs = merge_inputs(sources, p->n_sources, p->file, &n_inputs);
+    int status = checkpoint_write(folded, out, &(checkpoint_write_options){.replace = replace, .files = files, .n_files = n_more + 3, .inputs = inputs, .n_inputs = n_inputs}, err);
+    free(inputs);
     free(files);
     free(card);
     free(slices);

@@ -1,4 +1,4 @@
-/* From a recipe alone: its models opened and merged in memory, or written to disk with recipe and model card. */
+/* From a recipe alone: its models opened and merged in memory, or written to disk, as a folder with recipe and model card or as a GGUF file. */
 #include <stdlib.h>
 
 #include "base/file.h"
@@ -75,6 +75,25 @@ checkpoint *merge_in_memory(const recipe *r, const merge_options *options, error
     return merged;
 }
 
+const char **merge_inputs(checkpoint *const *models, size_t n, const char *file, size_t *count)
+{
+    size_t most = 1;
+    for (size_t i = 0; i < n; i++)
+        most += 1 + models[i]->n_buffers;
+    const char **inputs = memory_new(most, sizeof *inputs);
+    *count = 0;
+    if (file)
+        inputs[(*count)++] = file;
+    for (size_t i = 0; i < n; i++) {
+        if (models[i]->folder)
+            inputs[(*count)++] = models[i]->folder;
+        for (size_t k = 0; k < models[i]->n_buffers; k++)
+            if (buffer_path(models[i]->buffers[k]))
+                inputs[(*count)++] = buffer_path(models[i]->buffers[k]);
+    }
+    return inputs;
+}
+
 int merge_check_out(const char *const *sources, size_t n, const char *out, bool replace, error *err)
 {
     if (file_exists(out) && !replace)
@@ -135,12 +154,16 @@ static int write_merge(merger *m, const recipe *r, checkpoint *const *models, co
 {
     char *yaml = recipe_yaml(r), *card = merge_card(r, output->path, yaml), key[65];
     const struct checkpoint_file files[] = {{"recipe.yml", yaml}, {"README.md", card}};
-    checkpoint_write_options options = {.replace = output->replace, .resume = output->resume, .shard_bytes = output->shard_bytes, .key = key, .files = files, .n_files = 2};
+    size_t n_inputs;
+    const char **inputs = merge_inputs(models, r->n_models, r->file, &n_inputs);
+    checkpoint_write_options options = {.replace = output->replace, .resume = output->resume, .shard_bytes = output->shard_bytes, .key = key, .files = files, .n_files = 2,
+                                        .inputs = inputs, .n_inputs = n_inputs};
     checkpoint *outline = merge_outline(m, err);
     int status = outline ? make_key(r, models, outline, yaml, output->shard_bytes, key, err) : -1;
     if (status == 0)
         status = write_folder(m, r, outline, output->path, &options, err);
     checkpoint_free(outline);
+    free(inputs);
     free(card);
     free(yaml);
     return status;
@@ -153,6 +176,34 @@ int merge_to_folder(const recipe *r, const merge_output *output, const merge_opt
     checkpoint **models = merge_open_models(r, err);
     merger *m = prepare(r, models, options, err);
     int status = m ? write_merge(m, r, models, output, err) : -1;
+    merge_free(m);
+    merge_close_models(r, models);
+    return status;
+}
+
+static int write_gguf(merger *m, const recipe *r, checkpoint *const *models, const char *out, const gguf_options *gguf, error *err)
+{
+    size_t n_inputs;
+    const char **inputs = merge_inputs(models, r->n_models, r->file, &n_inputs);
+    checkpoint *outline = merge_outline(m, err);
+    gguf_options own = *gguf;
+    own.inputs = inputs;
+    own.n_inputs = n_inputs;
+    gguf_writer *w = outline ? gguf_begin(outline, out, &own, err) : NULL;
+    int status = w && merge_write_gguf(m, r, w, err) == 0 ? gguf_finish(w, err) : -1;
+    gguf_writer_free(w);
+    checkpoint_free(outline);
+    free(inputs);
+    return status;
+}
+
+int merge_to_gguf(const recipe *r, const char *out, const gguf_options *gguf, const merge_options *options, error *err)
+{
+    if (check_recipe_out(r, out, gguf->replace, err) != 0)
+        return -1;
+    checkpoint **models = merge_open_models(r, err);
+    merger *m = prepare(r, models, options, err);
+    int status = m ? write_gguf(m, r, models, out, gguf, err) : -1;
     merge_free(m);
     merge_close_models(r, models);
     return status;

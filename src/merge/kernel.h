@@ -70,7 +70,7 @@ struct merge_job {
     enum rounding rounding;       /* of this run: tensor->work in compat mode, else none */
     uint64_t mask_key;            /* of the native masks of this tensor */
     bool *draws;                  /* [n_models] begin sets it where a mask is random: mergekit draws count numbers for it; owned */
-    const mask_stream *stream;    /* mergekit's, standing at this tensor's first number; NULL: native masks. Borrowed */
+    const mersenne *stream;    /* mergekit's, standing at this tensor's first number; NULL: native masks. Borrowed */
 
     void *state;                  /* the method's, made by begin, one block of memory; freed with the job */
     int64_t rows, columns;        /* the tensor's; begin may cut the same elements another way */
@@ -127,7 +127,7 @@ const char *kernel_model(const merge_job *j, int model);
 
 /* A loop that the compiler should make once for each kind of CPU. Without contraction and without reordering every
  * version gives the same bits. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define CPU_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define CPU_CLONES

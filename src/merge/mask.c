@@ -63,7 +63,7 @@ typedef uint64_t double_bits __attribute__((may_alias));
 
 CPU_CLONES static void keep_64(uint64_t bits, double_bits *x)
 {
-    for (int i = 0; i < 64; i++)
+    for (uint64_t i = 0; i < 64; i++)
         x[i] &= -(bits >> i & 1);
 }
 
@@ -82,55 +82,13 @@ void mask_apply(const uint64_t *mask, int64_t begin, int n, double *x)
     }
 }
 
-void mask_stream_seed(mask_stream *s, uint32_t seed)
-{
-    s->word[0] = seed;
-    for (uint32_t i = 1; i < 624; i++)
-        s->word[i] = 1812433253u * (s->word[i - 1] ^ s->word[i - 1] >> 30) + i;
-    s->next = 624;
-}
-
-static void twist(mask_stream *s)
-{
-    uint32_t *w = s->word;
-    for (int i = 0; i < 624; i++) {
-        uint32_t y = (w[i] & 0x80000000) | (w[(i + 1) % 624] & 0x7fffffff);
-        w[i] = w[(i + 397) % 624] ^ y >> 1 ^ (y & 1 ? 0x9908b0df : 0);
-    }
-    s->next = 0;
-}
-
-uint32_t mask_stream_next(mask_stream *s)
-{
-    if (s->next == 624)
-        twist(s);
-    uint32_t y = s->word[s->next++];
-    y ^= y >> 11;
-    y ^= y << 7 & 0x9d2c5680;
-    y ^= y << 15 & 0xefc60000;
-    return y ^ y >> 18;
-}
-
-void mask_stream_skip(mask_stream *s, int64_t n)
-{
-    while (n > 0) {
-        int left = 624 - s->next;
-        if (n <= left) {
-            s->next += (int)n;
-            return;
-        }
-        n -= left;
-        twist(s);
-    }
-}
-
-void mask_stream_draw(mask_stream *s, double density, int64_t n, uint64_t *bits)
+void mask_draw(mersenne *s, double density, int64_t n, uint64_t *bits)
 {
     uint32_t limit = density <= 0 ? 0 : density >= 1 ? 1u << 24 : (uint32_t)ceil(density * 0x1p24);
     for (int64_t i = 0; i < n; i += 64) {
         uint64_t word = 0;
         for (int b = 0; b < 64 && i + b < n; b++)
-            word |= (uint64_t)((mask_stream_next(s) & 0xffffff) < limit) << b;
+            word |= (uint64_t)((mersenne_next(s) & 0xffffff) < limit) << b;
         bits[i / 64] = word;
     }
 }

@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "base/mersenne.h"
+
 /* A mask is one bit an element, set where it stays; of a tensor, in mask_words(count) words. */
 static inline int64_t mask_words(int64_t n) { return (n + 63) / 64; }
 
@@ -23,16 +25,7 @@ void mask_put(uint64_t *mask, int64_t begin, int n, const uint64_t *bits);
 /* Zeroes x [n] where bit begin + i is 0. */
 void mask_apply(const uint64_t *mask, int64_t begin, int n, double *x);
 
-typedef struct mask_stream {   /* MT19937 (Matsumoto and Nishimura, 1998) */
-    uint32_t word[624];
-    int next;
-} mask_stream;
-
-void mask_stream_seed(mask_stream *s, uint32_t seed);
-uint32_t mask_stream_next(mask_stream *s);
-void mask_stream_skip(mask_stream *s, int64_t n);
-
 /* The next n draws as bits [mask_words(n)]: kept iff (24 low bits) * 2^-24 < density. */
-void mask_stream_draw(mask_stream *s, double density, int64_t n, uint64_t *bits);
+void mask_draw(mersenne *s, double density, int64_t n, uint64_t *bits);
 
 #endif

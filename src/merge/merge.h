@@ -15,6 +15,7 @@
 #include "merge/recipe.h"
 #include "tensor/checkpoint.h"
 #include "tensor/folder_writer.h"
+#include "tensor/gguf_writer.h"
 
 typedef struct merger merger;
 
@@ -23,7 +24,7 @@ typedef struct merge_options {
     threads *pool;             /* borrowed; NULL: this thread */
     int64_t block_rows;        /* 0: chosen; tests set 1, 7, all */
     bool check_finite;         /* NaN or infinity in the sources or in the result is an error */
-    uint64_t memory;           /* most bytes beside the models' files and the output; 0: no limit */
+    uint64_t memory;           /* most bytes beside the models' files; what is merged in memory is among them; 0: no limit */
 } merge_options;
 
 /* Recipe and models [recipe->n_models] are borrowed and to outlive the merger. Mismatched shapes, vocabularies (both counts and the
@@ -37,11 +38,14 @@ checkpoint *merge_outline(const merger *m, error *err);
 /* An output checkpoint with all tensors allocated, config from the base (else the first model) with dtype and vocabulary corrected. */
 checkpoint *merge_allocate(const merger *m, error *err);
 
-/* Fills `out`, which holds nothing of use after a failure. `r` has the prepared recipe's method and models; its parameters, seed and mode may differ. */
+/* Fills `out`, whose memory counts, and which holds nothing of use after a failure. `r` has the prepared recipe's method and models; its parameters, seed and mode may differ. */
 int merge_run(merger *m, const recipe *r, checkpoint *out, error *err);
 
 /* The same into the shards of a folder that was begun with the merger's outline; those that are done already are left alone. */
 int merge_write(merger *m, const recipe *r, folder_writer *w, error *err);
+
+/* The same into a GGUF file. */
+int merge_write_gguf(merger *m, const recipe *r, gguf_writer *w, error *err);
 
 /* Merges some of the plan's tensors (places [n]) and keeps nothing: to see how long it takes. */
 int merge_sample(merger *m, const recipe *r, const size_t *places, size_t n, error *err);
@@ -70,6 +74,12 @@ typedef struct merge_output {
 /* The same into a model folder, block by block as it is computed, with recipe.yml and a model card beside the tensors. An output that is one
  * of the sources is an error. */
 int merge_to_folder(const recipe *r, const merge_output *output, const merge_options *options, error *err);
+
+/* The same into one GGUF file; its inputs are the merge's. */
+int merge_to_gguf(const recipe *r, const char *out, const gguf_options *gguf, const merge_options *options, error *err);
+
+/* The files and folders that models [n] were read from, and `file` (a recipe, a path; NULL: none): [*count] borrowed, free() the array. */
+const char **merge_inputs(checkpoint *const *models, size_t n, const char *file, size_t *count);
 
 /* Whether a model may be written to OUT that was made of sources [n] (folders): not over one of them, nor over anything unless `replace`. */
 int merge_check_out(const char *const *sources, size_t n, const char *out, bool replace, error *err);

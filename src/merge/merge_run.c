@@ -20,13 +20,13 @@
 struct run {
     const merger *m;
     const recipe *recipe;
-    const mask_stream *streams;   /* [plan.count]; NULL: native masks */
+    const mersenne *streams;   /* [plan.count]; NULL: native masks */
     const size_t *order;          /* [count] places in the plan */
     size_t count;
     checkpoint *out;              /* memory to fill; NULL: */
     merge_sink *sink;             /* blocks go through it to */
-    folder_writer *writer;
-    uint64_t *done, total;        /* bytes of the output, for the bar; done may be NULL: no bar */
+    folder_writer *writer;        /* what a sink puts them into; NULL: something else */
+    uint64_t *done, total;        /* bytes of the output, for the bar; done NULL: no bar, as nothing is written */
 };
 
 static int by_drawing_order(const void *a, const void *b)
@@ -36,23 +36,23 @@ static int by_drawing_order(const void *a, const void *b)
 
 /* mergekit's masks come from one stream, tensor after tensor in the order of their names: where each one begins. NULL: native masks, or
  * an error. */
-static mask_stream *find_streams(const merger *m, const recipe *r, error *err)
+static mersenne *find_streams(const merger *m, const recipe *r, error *err)
 {
     size_t count = m->plan.count;
-    mask_stream *streams = memory_new(count, sizeof *streams), at;
+    mersenne *streams = memory_new(count, sizeof *streams), at;
     const merge_tensor **order = memory_new(count, sizeof *order);
     int status = 0;
     for (size_t i = 0; i < count; i++)
         order[i] = &m->plan.items[i];
     qsort(order, count, sizeof *order, by_drawing_order);
-    mask_stream_seed(&at, (uint32_t)r->seed);
+    mersenne_seed(&at, (uint32_t)r->seed);
     for (size_t i = 0; i < count && status == 0; i++) {
         merge_job j;
         streams[order[i] - m->plan.items] = at;
         status = walk_begin(&j, m->method->kernel, r, order[i], err);
         for (int k = 0; status == 0 && j.draws && k < j.n_models; k++)
             if (j.draws[k])
-                mask_stream_skip(&at, order[i]->count);
+                mersenne_skip(&at, order[i]->count);
         walk_end(&j);
     }
     free(order);
@@ -82,10 +82,15 @@ static uint64_t job_bytes(const merge_job *j)
     return t->copy ? 0 : bytes;
 }
 
-/* The end of a group that begins at `at`: places order [count] in the plan, NULL: all of it as it stands. */
-static size_t group_end(const merger *m, const size_t *order, size_t count, size_t at, uint64_t *needs)
+static uint64_t held_bytes(const checkpoint *out)
 {
-    uint64_t limit = m->options.memory ? m->options.memory - fixed_bytes(m) : UINT64_MAX;
+    return out ? checkpoint_bytes(out) : 0;
+}
+
+/* The end of a group that begins at `at`: places order [count] in the plan, NULL: all of it as it stands. out: merged into memory, or NULL. */
+static size_t group_end(const merger *m, const checkpoint *out, const size_t *order, size_t count, size_t at, uint64_t *needs)
+{
+    uint64_t limit = m->options.memory ? m->options.memory - fixed_bytes(m) - held_bytes(out) : UINT64_MAX;
     int64_t elements = 0;
     size_t end = at;
     *needs = 0;
@@ -111,12 +116,27 @@ uint64_t merge_memory(const merger *m)
 {
     uint64_t most = 0, needs;
     for (size_t at = 0; at < m->plan.count; most = needs > most ? needs : most)
-        at = group_end(m, NULL, m->plan.count, at, &needs);
+        at = group_end(m, NULL, NULL, m->plan.count, at, &needs);
     return most + fixed_bytes(m);
 }
 
+static int check_memory(const merger *m, const checkpoint *out, error *err)
+{
+    uint64_t work = largest(m) + fixed_bytes(m), held = held_bytes(out), allowed = m->options.memory;
+    char all[32], merged[32], one[32], have[32];
+    if (!allowed || work + held <= allowed)
+        return 0;
+    progress_bytes(all, (double)(work + held));
+    progress_bytes(have, (double)allowed);
+    if (!out)
+        return fail(err, ERROR_MEMORY, "the merge needs %s (%llu bytes) beside the models' files for its largest tensor, and --memory allows %s", all,
+                    (unsigned long long)work, have);
+    return fail(err, ERROR_MEMORY, "merging in memory needs %s (%llu bytes) beside the models' files, %s for what is merged and %s for the largest tensor, and --memory allows %s",
+                all, (unsigned long long)(work + held), progress_bytes(merged, (double)held), progress_bytes(one, (double)work), have);
+}
+
 /* Every parameter of every tensor, and memory, before the first is computed. */
-static int check_run(merger *m, const recipe *r, error *err)
+static int check_run(merger *m, const recipe *r, const checkpoint *out, error *err)
 {
     int status = 0;
     if (!m->needs)
@@ -127,20 +147,27 @@ static int check_run(merger *m, const recipe *r, error *err)
         m->needs[i] = job_bytes(&j);
         walk_end(&j);
     }
-    uint64_t needed = status == 0 ? largest(m) + fixed_bytes(m) : 0;
-    if (status == 0 && m->options.memory && needed > m->options.memory)
-        status = fail(err, ERROR_MEMORY, "the merge needs %llu MiB beside the models' files for its largest tensor, and --memory allows %llu",
-                      (unsigned long long)(needed >> 20) + 1, (unsigned long long)m->options.memory >> 20);
-    return status;
+    return status == 0 ? check_memory(m, out, err) : -1;
 }
 
-static void advise(const struct run *run, size_t begin, size_t end, void (*what)(const tensor *t))
+struct advice {
+    const struct run *run;
+    size_t begin;
+    void (*give)(const tensor *t);
+};
+
+static void advise_one(void *context, size_t i)
 {
-    for (size_t i = begin; i < end; i++) {
-        const merge_tensor *t = &run->m->plan.items[run->order[i]];
-        for (int k = 0; k < t->n_models; k++)
-            what(t->sources[k]);
-    }
+    const struct advice *a = context;
+    const merge_tensor *t = &a->run->m->plan.items[a->run->order[a->begin + i]];
+    for (int k = 0; k < t->n_models; k++)
+        a->give(t->sources[k]);
+}
+
+/* By all threads: unmapping what was read takes about as long as a simple merge. */
+static void advise(const struct run *run, size_t begin, size_t end, void (*give)(const tensor *t))
+{
+    threads_run(run->m->options.pool, end - begin, advise_one, &(struct advice){run, begin, give});
 }
 
 static int run_group(const struct run *run, size_t begin, size_t end, error *err)
@@ -176,18 +203,18 @@ static int run_all(const struct run *run, error *err)
 {
     uint64_t needs;
     for (size_t at = 0, end; at < run->count; at = end) {
-        end = group_end(run->m, run->order, run->count, at, &needs);
-        if (run->writer)
-            advise(run, end, group_end(run->m, run->order, run->count, end, &needs), tensor_expect);
+        end = group_end(run->m, run->out, run->order, run->count, at, &needs);
+        if (run->done)
+            advise(run, end, group_end(run->m, run->out, run->order, run->count, end, &needs), tensor_expect);
         if (run_group(run, at, end, err) != 0)
             return -1;
         if (run->writer)
             folder_start_writing(run->writer);
-        if (run->writer)
+        if (run->done)
             advise(run, at, end, tensor_release);
         if (run->done)
             show_progress(run, at, end);
-        if (run->writer && progress_interrupted())
+        if (run->done && progress_interrupted())
             return fail(err, ERROR_INTERRUPTED, "interrupted");
     }
     return 0;
@@ -203,9 +230,9 @@ static int check_models(const merger *m, error *err)
 
 int merge_run(merger *m, const recipe *r, checkpoint *out, error *err)
 {
-    mask_stream *streams = NULL;
-    if (!m->needs)
-        m->needs = memory_new(m->plan.count, sizeof *m->needs);
+    mersenne *streams = NULL;
+    if (check_run(m, r, out, err) != 0)
+        return -1;
     if (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err)))
         return -1;
     size_t *order = memory_new(m->plan.count, sizeof *order);
@@ -230,9 +257,9 @@ static void drop(merge_sink *self, const merge_tensor *t, int64_t first, int64_t
 
 int merge_sample(merger *m, const recipe *r, const size_t *places, size_t n, error *err)
 {
-    mask_stream *streams = NULL;
+    mersenne *streams = NULL;
     merge_sink nowhere = {drop};
-    if (check_run(m, r, err) != 0 || (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err))))
+    if (check_run(m, r, NULL, err) != 0 || (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err))))
         return -1;
     int status = run_all(&(struct run){.m = m, .recipe = r, .streams = streams, .order = places, .count = n, .sink = &nowhere}, err);
     free(streams);
@@ -267,9 +294,9 @@ static int write_shard(struct run *run, folder_sink *sink, size_t shard, error *
 /* The outline has the plan's tensors in the plan's order. */
 int merge_write(merger *m, const recipe *r, folder_writer *w, error *err)
 {
-    mask_stream *streams = NULL;
+    mersenne *streams = NULL;
     folder_sink sink = {.sink = {put}, .m = m, .writer = w};
-    int status = check_run(m, r, err);
+    int status = check_run(m, r, NULL, err);
     if (status == 0 && r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err)))
         status = -1;
     uint64_t done = 0;
@@ -282,4 +309,39 @@ int merge_write(merger *m, const recipe *r, folder_writer *w, error *err)
     progress_clear();
     free(streams);
     return status;
+}
+
+/* ---- into a GGUF file */
+
+typedef struct gguf_sink {
+    merge_sink sink;
+    const merger *m;
+    gguf_writer *writer;
+} gguf_sink;
+
+static void put_gguf(merge_sink *self, const merge_tensor *t, int64_t first, int64_t n, const void *bytes)
+{
+    gguf_sink *s = (gguf_sink *)self;
+    gguf_put(s->writer, (size_t)(t - s->m->plan.items), first, bytes, n);
+}
+
+int merge_write_gguf(merger *m, const recipe *r, gguf_writer *w, error *err)
+{
+    mersenne *streams = NULL;
+    gguf_sink sink = {.sink = {put_gguf}, .m = m, .writer = w};
+    if (check_run(m, r, NULL, err) != 0 || (r->mask == MERGE_MASK_MT19937 && !(streams = find_streams(m, r, err))))
+        return -1;
+    uint64_t done = 0;
+    size_t *order = memory_new(m->plan.count, sizeof *order);
+    struct run run = {.m = m, .recipe = r, .streams = streams, .order = order, .sink = &sink.sink, .done = &done};
+    for (size_t i = 0; i < m->plan.count; i++)
+        if (gguf_holds(w, i)) {
+            order[run.count++] = i;
+            run.total += tensor_bytes(&m->plan.items[i].shape);
+        }
+    int status = run_all(&run, err) == 0 ? check_models(m, err) : -1;
+    progress_clear();
+    free(order);
+    free(streams);
+    return status == 0 ? gguf_check(w, err) : -1;
 }

@@ -21,7 +21,7 @@ struct task {
 
 static int begin(merge_job *j, bool consensus, enum sparsifier sparsifier, error *err)
 {
-    size_t n = (size_t)j->n_models, end = sizeof(struct task) + (sparse_bytes(sparsifier, j->n_models) + 7) / 8 * 8;
+    size_t n = (size_t)j->n_models, end = sizeof(struct task) + (sparse_bytes(sparsifier, j->n_models, j->columns) + 7) / 8 * 8;
     struct task *p = memory_new(1, end + n * sizeof(double));
     double normalize = 0, rescale = 0;
     j->state = p;

@@ -190,7 +190,7 @@ static int read_slice(reader *r, const yaml_value *slice, const yaml_value *root
         read_parameters(recipe_member(source, "parameters"), &s, err) != 0 || read_parameters(recipe_member(slice, "parameters"), &s, err) != 0)
         return -1;
     if (!first && s.embedding != 1)
-        return yaml_fail(err, s.embedding_at, "embed_tokens are the first slice's: a scale of them has no effect here");
+        return recipe_unsupported(err, s.embedding_at, "embed_tokens are the first slice's: a scale of them has no effect here");
     if (read_parameters(recipe_member(root, "parameters"), &s, err) != 0)
         return -1;
     if (first)
@@ -244,8 +244,8 @@ static int read_type(const yaml_value *root, int *out, error *err)
 static int read_all(const yaml_value *root, reader *r, int *dtype, error *err)
 {
     static const char *const keys[] = {"slices", "merge_method", "base_model", "dtype", "out_dtype", "parameters", "models", "modules", "tokenizer",
-                                       "tokenizer_source", "chat_template", "component", NULL};
-    static const char *const unsupported[] = {"models", "modules", "tokenizer", "tokenizer_source", "chat_template", "component", NULL};
+                                       "tokenizer_source", "chat_template", "component", "merganser", NULL};
+    static const char *const unsupported[] = {"models", "modules", "tokenizer", "tokenizer_source", "chat_template", "component", "merganser", NULL};
     const yaml_value *slices = recipe_member(root, "slices");
     if (yaml_known_keys(root, keys, err) != 0)
         return -1;
@@ -260,7 +260,7 @@ static int read_all(const yaml_value *root, reader *r, int *dtype, error *err)
     if (r->path->n_hops == 0)
         return yaml_fail(err, slices, "the slices have no layers");
     if (r->next != 1)
-        return yaml_fail(err, r->next_at, "the last layer's down_proj is scaled by %g, and a path scales only what another layer takes up", r->next);
+        return recipe_unsupported(err, r->next_at, "the last layer's down_proj is scaled by %g, and a path scales only what another layer takes up", r->next);
     return check_ends(r->path, root, slices, err) != 0 ? -1 : read_type(root, dtype, err);
 }
 
@@ -273,6 +273,59 @@ layer_path *passthrough_path(const yaml_value *root, const char *file, int *dtyp
         return r.path;
     path_free(r.path);
     return NULL;
+}
+
+/* What hop i's down_proj is multiplied by. */
+static double down_scale(const layer_path *p, size_t i)
+{
+    return i + 1 < p->n_hops ? p->hops[i + 1].scale : 1;
+}
+
+/* The scale of a hop of this model, where it is not 1, is what `filter: down_proj` does to its weights. */
+static int check_scale(const checkpoint *c, double scale, error *err)
+{
+    model_config config;
+    if (scale == 1)
+        return 0;
+    if (config_read(c->config, c->name, &config, err) != 0)
+        return -1;
+    const char *last = architecture_last(architecture_find(config.type, NULL));
+    if (!config.parallel && strstr(last, "down_proj"))
+        return 0;
+    return fail(err, ERROR_UNSUPPORTED, "%s: a scale of down_proj by %g is no scale of a path here: the MLP of %s %s", c->name, scale, config.type,
+                config.parallel ? "adds up with the attention" : "puts out another tensor last");
+}
+
+static int check_embedding_scale(const checkpoint *c, double scale, error *err)
+{
+    model_config config;
+    if (scale == 1)
+        return 0;
+    if (config_read(c->config, c->name, &config, err) != 0)
+        return -1;
+    if (!config.tied && strstr(architecture_find(config.type, NULL)->embedding, "embed_tokens"))
+        return 0;
+    return fail(err, ERROR_UNSUPPORTED, "%s: a scale of embed_tokens by %g is no scale of a path here: %s", c->name, scale,
+                config.tied ? "the head is tied to them" : "the embeddings have another name");
+}
+
+static int check_type(const checkpoint *c, int dtype, error *err)
+{
+    for (size_t i = 0; dtype >= 0 && i < c->count; i++)
+        if (dtype_is_float(c->items[i].tensor.dtype) && (int)c->items[i].tensor.dtype != dtype)
+            return fail(err, ERROR_UNSUPPORTED, "%s: '%s' is %s, and the recipe wants %s: a path runs weights as they are", c->name, c->items[i].name,
+                        dtype_name(c->items[i].tensor.dtype), dtype_name((enum dtype)dtype));
+    return 0;
+}
+
+int passthrough_check(const layer_path *p, checkpoint *const *sources, int dtype, error *err)
+{
+    int status = check_embedding_scale(sources[0], p->hops[0].scale, err);
+    for (size_t i = 0; i < p->n_hops && status == 0; i++)
+        status = check_scale(sources[p->hops[i].source], down_scale(p, i), err);
+    for (size_t i = 0; i < p->n_sources && status == 0; i++)
+        status = check_type(sources[i], dtype, err);
+    return status;
 }
 
 bool passthrough_or_path(const yaml_value *root)
@@ -290,12 +343,6 @@ layer_path *passthrough_or_path_read(const yaml_value *root, const char *file, i
 }
 
 /* ---- writing */
-
-/* What hop i's down_proj is multiplied by. */
-static double down_scale(const layer_path *p, size_t i)
-{
-    return i + 1 < p->n_hops ? p->hops[i + 1].scale : 1;
-}
 
 /* One past the last hop that goes on from hop i layer by layer with the same factor. */
 static size_t slice_end(const layer_path *p, size_t i)

@@ -25,7 +25,12 @@ bool passthrough_of_made(const yaml_value *root);
  * slice of another model than the first) is an error with its place. Sources are named after their folders. */
 layer_path *passthrough_path(const yaml_value *root, const char *file, int *dtype, error *err);
 
-/* The same of a document in either form, path.yml's or mergekit's. */
+/* Whether the path runs as the recipe's merge would, now that its sources [p->n_sources] are open: a scale of down_proj is a path's only where that is
+ * what an MLP puts out last, one of embed_tokens where those are the embeddings and no tied head; dtype (-1: none) is that of all weights. Else
+ * ERROR_UNSUPPORTED, with the reason. */
+int passthrough_check(const layer_path *p, checkpoint *const *sources, int dtype, error *err);
+
+/* passthrough_path of a document in either form, path.yml's or mergekit's. */
 bool passthrough_or_path(const yaml_value *root);
 layer_path *passthrough_or_path_read(const yaml_value *root, const char *file, int *dtype, error *err);
 

@@ -36,7 +36,7 @@ static size_t choose_sample(const merger *m, size_t *order)
     return n;
 }
 
-static double merge_seconds(merger *m, const recipe *r, error *err)
+double merge_estimate(merger *m, const recipe *r, error *err)
 {
     size_t *order = memory_new(m->plan.count, sizeof *order), n = choose_sample(m, order);
     int64_t sampled = 0, all = 0;
@@ -179,7 +179,7 @@ json_t *merge_preview(const recipe *r, const merge_options *options, const char 
     uint64_t free_bytes = 0;
     double seconds = -1;
     if (m && (outline = merge_outline(m, err)) && file_free_bytes(folder, &free_bytes, err) == 0)
-        seconds = merge_seconds(m, r, err);
+        seconds = merge_estimate(m, r, err);
     if (seconds >= 0) {
         double speed = write_speed(folder);
         char *notes = merge_notes(m);

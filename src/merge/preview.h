@@ -16,4 +16,7 @@
 json_t *merge_preview(const recipe *r, const merge_options *options, const char *folder, error *err);
 char *merge_preview_text(const json_t *preview);   /* free() it */
 
+/* Seconds that a whole merge takes in memory, by a sample of its tensors; -1 and *err on failure. */
+double merge_estimate(merger *m, const recipe *r, error *err);
+
 #endif

@@ -53,7 +53,7 @@ typedef struct recipe_slice {
     recipe_source *sources;         /* [n_sources] in YAML order; owned */
     size_t n_sources;
     int base;                       /* index into the recipe's models: the slice's own base_model, else the recipe's; -1: none among the sources */
-    bool own_base;                  /* the slice names it */
+    int own_base;                   /* the one that the slice names, a source or not; -1: none */
     recipe_parameters parameters;
 } recipe_slice;
 

@@ -68,7 +68,7 @@ static recipe_slice *add_slice(recipe *r, int module)
 {
     r->slices = memory_grow(r->slices, r->n_slices + 1, sizeof *r->slices);
     recipe_slice *s = &r->slices[r->n_slices++];
-    *s = (recipe_slice){.module = module, .base = -1};
+    *s = (recipe_slice){.module = module, .base = -1, .own_base = -1};
     return s;
 }
 
@@ -127,8 +127,7 @@ static int read_slice(const yaml_value *item, recipe *r, const method *m, int mo
         char *path = NULL;
         if (recipe_model_name(item, "base_model", &path, err) != 0)
             return -1;
-        s->base = model_index(r, path);
-        s->own_base = true;
+        s->base = s->own_base = model_index(r, path);
         free(path);
     }
     return recipe_parameters_read(recipe_member(item, "parameters"), r, m, false, &s->parameters, err);

@@ -77,9 +77,9 @@ static void put_slice(string *s, const recipe *r, const recipe_slice *slice, con
         string_print(s, "%slayer_range: [%lld, %lld]\n", source, (long long)slice->sources[i].first, (long long)slice->sources[i].end);
         put_parameters(s, r, &slice->sources[i].parameters, source);
     }
-    if (slice->own_base) {
+    if (slice->own_base >= 0) {
         string_print(s, "%sbase_model: ", inner);
-        yaml_put_text(s, r->models[slice->base].path);
+        yaml_put_text(s, r->models[slice->own_base].path);
         string_puts(s, "\n");
     }
     put_parameters(s, r, &slice->parameters, inner);

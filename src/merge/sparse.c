@@ -1,9 +1,8 @@
 #include "merge/sparse.h"
 
-#include <math.h>
 #include <string.h>
 
-#include "merge/rank.h"
+#include "merge/prune.h"
 
 #define NORM_FLOOR 1e-7     /* mergekit's: no rescale below */
 
@@ -60,7 +59,7 @@ static void plan(const sparse *p, merge_job *j, enum pass after)
     j->every = stage[SELECT_SAMPLE] ? SELECT_EVERY : 0;
 }
 
-size_t sparse_bytes(enum sparsifier kind, int n_models)
+size_t sparse_bytes(enum sparsifier kind, int n_models, int64_t columns)
 {
     size_t each = sizeof(sparse_model);
     if (kind == SPARSE_MAGNITUDE)
@@ -68,7 +67,9 @@ size_t sparse_bytes(enum sparsifier kind, int n_models)
     else if (kind == SPARSE_OUTLIERS)
         each += 2 * sizeof(select_state);
     else if (kind != SPARSE_NONE)
-        each += sizeof(mask_stream);
+        each += sizeof(mersenne);
+    if (kind == SPARSE_MAGPRUNE)
+        each += (size_t)columns * sizeof(uint32_t);
     return sizeof(sparse) + (size_t)n_models * each;
 }
 
@@ -104,7 +105,7 @@ static int begin_outliers(sparse_model *m, merge_job *j, int i, select_state *me
     return 0;
 }
 
-static int begin_random(sparse_model *m, merge_job *j, int i, mask_stream *memory, error *err)
+static int begin_random(sparse_model *m, merge_job *j, int i, mersenne *memory, error *err)
 {
     if (m->density < 0)
         return fail(err, ERROR_FORMAT, "%s: the density of '%s' for '%s' is %g; a share of elements is in [0, 1]", j->recipe->method, kernel_model(j, i),
@@ -116,7 +117,7 @@ static int begin_random(sparse_model *m, merge_job *j, int i, mask_stream *memor
     return 0;
 }
 
-static int begin_magprune(sparse_model *m, merge_job *j, int i, mask_stream *memory, error *err)
+static int begin_magprune(sparse_model *m, merge_job *j, int i, void *memory, error *err)
 {
     if (kernel_parameter(j, i, "epsilon", &m->epsilon, err) != 0)
         return -1;
@@ -126,7 +127,9 @@ static int begin_magprune(sparse_model *m, merge_job *j, int i, mask_stream *mem
     if (!(m->density - m->epsilon > 0 && m->density + m->epsilon < 1))
         return fail(err, ERROR_FORMAT, "%s: density %g and epsilon %g of '%s' for '%s': density - epsilon and density + epsilon should lie between 0 and 1",
                     j->recipe->method, m->density, m->epsilon, kernel_model(j, i), j->tensor->name);
-    m->stream = memory;
+    m->stream = (mersenne *)memory + i;
+    m->limits = (uint32_t *)(void *)((mersenne *)memory + j->n_models) + i * j->columns;
+    prune_limits(m->work, m->density, m->epsilon, j->recipe->mask == MERGE_MASK_MT19937 ? 0x1p24 : 0x1p32, (int)j->columns, m->limits);
     j->draws[i] = true;
     return 0;
 }
@@ -144,8 +147,8 @@ static int begin_model(sparse *p, merge_job *j, int i, enum sparsifier kind, boo
         m->work = j->rounding == ROUND_F16 ? ROUND_F32 : j->rounding;
     int status = kind == SPARSE_MAGNITUDE  ? begin_magnitude(m, j, (select_state *)memory + i)
                  : kind == SPARSE_OUTLIERS ? begin_outliers(m, j, i, (select_state *)memory + (ptrdiff_t)2 * i, err)
-                 : kind == SPARSE_RANDOM   ? begin_random(m, j, i, (mask_stream *)memory + i, err)
-                                           : begin_magprune(m, j, i, (mask_stream *)memory + i, err);
+                 : kind == SPARSE_RANDOM   ? begin_random(m, j, i, (mersenne *)memory + i, err)
+                                           : begin_magprune(m, j, i, memory, err);
     if (rescale && j->recipe->inverse_density && m->density > 0)
         m->scale = 1 / m->density;
     return status;
@@ -175,78 +178,35 @@ int sparse_begin(sparse *p, merge_job *j, enum sparsifier kind, bool rescale, er
 /* Mergekit draws model after model; here all models go through the tensor together, each with a copy of the stream. */
 static void begin_streams(const sparse *p, const merge_job *j)
 {
-    mask_stream at = *j->stream;
+    mersenne at = *j->stream;
     for (int i = 0; i < j->n_models; i++)
         if (is_drawn(&p->model[i])) {
             *p->model[i].stream = at;
-            mask_stream_skip(&at, j->tensor->count);
+            mersenne_skip(&at, j->tensor->count);
         }
 }
 
-/* The chance to stay of the element with `below` smaller ones in a row of n. */
-static double chance(const sparse_model *m, int below, int n)
+/* d [n] is a row of the task vector; memory is that of prune_row, and n numbers. */
+static void prune(const merge_job *j, const sparse_model *m, const merge_strip *s, const double *d, uint32_t *memory, uint64_t *bits)
 {
-    enum rounding r = m->work;
-    if (n == 1)
-        return round_one(r, m->density);
-    double rank = round_one(r, round_one(r, round_one(r, below) + 1) - 1), last = round_one(r, round_one(r, round_one(r, n - 1) + 1) - 1);
-    double q = round_one(r, rank / last), twice = round_one(r, round_one(r, 2 * (q < 1 ? q : 1)) * (r ? (float)m->epsilon : m->epsilon));
-    return round_one(r, round_one(r, m->density - m->epsilon) + twice);
-}
-
-CPU_CLONES static void spread_limits(const sparse_model *m, int n, double unit, uint32_t *by_rank)
-{
-    double low = m->density - m->epsilon, step = n > 1 ? 2 * m->epsilon / (n - 1) : 0;
-    low = n > 1 ? low : m->density;
-    for (int i = 0; i < n; i++)
-        by_rank[i] = (uint32_t)(int64_t)ceil((low + step * i) * unit);
-}
-
-static void set_limits(const sparse_model *m, int n, double unit, uint32_t *by_rank)
-{
-    if (m->work == ROUND_NONE)
-        spread_limits(m, n, unit, by_rank);
+    uint32_t *numbers = memory;
+    if (j->stream)
+        for (int i = 0; i < s->n; i++)
+            numbers[i] = mersenne_next(m->stream) & 0xffffff;
     else
-        for (int i = 0; i < n; i++)
-            by_rank[i] = (uint32_t)ceil(chance(m, i, n) * unit);
-}
-
-static void compare(int n, const uint32_t *numbers, const uint32_t *limits, uint64_t *bits)
-{
-    for (int at = 0; at < n; at += 64) {
-        uint64_t word = 0;
-        for (int i = 0; i < 64 && at + i < n; i++)
-            word |= (uint64_t)(numbers[at + i] < limits[at + i]) << i;
-        bits[at / 64] = word;
-    }
-}
-
-/* d [n] is a row of the task vector; memory holds 3 n numbers of 64 bits. */
-static void prune(const merge_job *j, const sparse_model *m, int64_t begin, int n, const double *d, void *memory, uint64_t *bits)
-{
-    uint32_t *order = memory, *limits = order + n, *numbers = limits + n, *by_rank = numbers + n, *work = by_rank + n;
-    bool stream = j->stream != NULL;
-    rank_row(n, d, order, work);
-    set_limits(m, n, stream ? 0x1p24 : 0x1p32, by_rank);
-    for (int i = 0; i < n; i++)
-        limits[order[i]] = by_rank[i];
-    if (stream)
-        for (int i = 0; i < n; i++)
-            numbers[i] = mask_stream_next(m->stream) & 0xffffff;
-    else
-        mask_numbers(j->mask_key, m->ordinal, begin, n, numbers);
-    compare(n, numbers, limits, bits);
+        mask_numbers(j->mask_key, m->ordinal, s->begin, s->n, numbers);
+    prune_row(s->n, d, m->limits, numbers, memory + s->n, bits);
 }
 
 /* Draws the mask of a strip and keeps it in the job's. */
 static void draw(const merge_job *j, const sparse_model *m, const merge_strip *s, double *d)
 {
-    double *memory = s->scratch + (j->n_models + 1) * s->stride;
+    uint32_t *memory = (uint32_t *)(void *)(s->scratch + (j->n_models + 1) * s->stride);
     uint64_t *bits = (uint64_t *)(void *)(s->scratch + j->n_models * s->stride);
     if (m->kept == KEPT_PRUNED)
-        prune(j, m, s->begin, s->n, d, memory, bits);
+        prune(j, m, s, d, memory, bits);
     else if (j->stream)
-        mask_stream_draw(m->stream, m->density, s->n, bits);
+        mask_draw(m->stream, m->density, s->n, bits);
     else
         mask_random(j->mask_key, m->ordinal, m->density, s->begin, s->n, bits);
     mask_put(mask_of(j, m), s->begin, s->n, bits);

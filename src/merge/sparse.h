@@ -28,7 +28,8 @@ typedef struct sparse_model {
     enum rounding work;          /* while sparsifying: mergekit draws f16's masks in f32 */
     uint32_t ordinal;            /* among the models that are not the base: keys the masks */
     select_state *large, *small; /* the thresholds in use, or NULL: what is kept (KEPT_LARGE, KEPT_MIDDLE), what is dropped below it */
-    mask_stream *stream;         /* mergekit's, at this model's next number */
+    mersenne *stream;       /* mergekit's, at this model's next number */
+    uint32_t *limits;            /* [columns] KEPT_PRUNED: by rank in a row */
 } sparse_model;
 
 typedef struct sparse {
@@ -36,7 +37,7 @@ typedef struct sparse {
     sparse_model model[];        /* [n_models], then what they point to */
 } sparse;
 
-size_t sparse_bytes(enum sparsifier kind, int n_models);
+size_t sparse_bytes(enum sparsifier kind, int n_models, int64_t columns);
 int sparse_begin(sparse *p, merge_job *j, enum sparsifier kind, bool rescale, error *err);
 void sparse_reduce(const sparse *p, const merge_job *j, const merge_strip *s, double *sums);
 void sparse_flush(const sparse *p, const merge_job *j, const void *piece);

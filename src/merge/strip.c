@@ -70,6 +70,14 @@ void strip_load(const tensor *t, int64_t begin, int n, double *x)
         load_f32((const unaligned32 *)t->data + begin, n, x);
 }
 
+void strip_expect(const tensor *t, int64_t begin, int n)
+{
+    size_t size = dtype_size(t->dtype);
+    const char *from = (const char *)t->data + (size_t)begin * size;
+    for (size_t at = 0; at < (size_t)n * size; at += 64)
+        __builtin_prefetch(from + at);
+}
+
 CPU_CLONES static void store_bf16(const double *x, int n, unaligned16 *to)
 {
     for (int i = 0; i < n; i++)
@@ -101,6 +109,34 @@ void strip_store(const double *x, int n, enum dtype d, void *bytes, int64_t begi
         store_f16(x, n, (unaligned16 *)bytes + begin);
     else
         store_f32(x, n, (unaligned32 *)bytes + begin);
+}
+
+typedef uint32_t unaligned_bits __attribute__((aligned(1), may_alias));
+
+CPU_CLONES static bool all_below_16(const unaligned16 *x, int n, uint16_t limit)
+{
+    uint16_t most = 0;
+    for (int i = 0; i < n; i++) {
+        uint16_t size = x[i] & 0x7fff;
+        most = size > most ? size : most;
+    }
+    return most < limit;
+}
+
+CPU_CLONES static bool all_below_32(const unaligned_bits *x, int n, uint32_t limit)
+{
+    uint32_t most = 0;
+    for (int i = 0; i < n; i++) {
+        uint32_t size = x[i] & 0x7fffffff;
+        most = size > most ? size : most;
+    }
+    return most < limit;
+}
+
+bool strip_is_finite(enum dtype d, const void *bytes, int64_t begin, int n)
+{
+    return d == DTYPE_F32 ? all_below_32((const unaligned_bits *)bytes + begin, n, 0x7f800000)
+                          : all_below_16((const unaligned16 *)bytes + begin, n, d == DTYPE_F16 ? 0x7c00 : 0x7f80);
 }
 
 CPU_CLONES static bool all_below(const double *x, int n, double limit)

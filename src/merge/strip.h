@@ -7,8 +7,14 @@
 /* n elements of a float tensor from element `begin` on. */
 void strip_load(const tensor *t, int64_t begin, int n, double *x);
 
+/* What will be loaded soon; past the tensor's end nothing happens. */
+void strip_expect(const tensor *t, int64_t begin, int n);
+
 /* Rounds to f32 and then to the dtype; bytes are those of element 0. */
 void strip_store(const double *x, int n, enum dtype d, void *bytes, int64_t begin);
+
+/* Whether elements as they are stored are numbers; bytes are those of element 0. */
+bool strip_is_finite(enum dtype d, const void *bytes, int64_t begin, int n);
 
 /* The first element that is NaN or infinite, or that strip_store makes so; n where there is none. */
 int strip_first_not_finite(const double *x, int n);

@@ -338,14 +338,16 @@ static void collect(const planner *p, const merge_view *v, int slice, bool layer
     list_settle(l);
 }
 
-/* The gradient's t of a tensor that no slice shifts: its layer's place in its family. */
+/* The gradient's t of a tensor that no slice shifts: its layer's place in its family in the first source, as the naming model may be none of them
+ * and have fewer layers. */
 static double own_place(const planner *p, int slice, const char *name)
 {
+    int model = model_of(p->recipe, slice, 0);
+    char *own = view_translate(p->names[p->naming], p->names[model], p->models[model], name);
     int64_t layer;
     const char *rest;
-    const tensor_family *f = names_layer(p->names[p->naming], name, &layer, &rest);
-    for (int k = 0; !f && k < source_count(p->recipe, slice); k++)
-        f = names_layer(p->names[model_of(p->recipe, slice, k)], name, &layer, &rest);
+    const tensor_family *f = names_layer(p->names[model], own, &layer, &rest);
+    free(own);
     return !f ? 0 : f->layers > 1 ? (double)layer / (double)(f->layers - 1) : 1;
 }
 

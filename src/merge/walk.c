@@ -230,12 +230,16 @@ void kernel_load(const merge_job *j, merge_strip *s)
     for (int i = 0; i < j->n_models; i++) {
         strip_load(&j->sources[i], s->begin, s->n, s->x + i * s->stride);
         strip_round(j->rounding, s->x + i * s->stride, s->n);
+        strip_expect(&j->sources[i], s->begin + s->n, s->n);
     }
 }
 
 static void check_sources(struct checked *checked, const merge_job *j, const merge_strip *s)
 {
     for (int i = 0; i < j->n_models; i++) {
+        const tensor *t = &j->sources[i];
+        if (j->rounding == ROUND_NONE && strip_is_finite(t->dtype, t->data, s->begin, s->n))
+            continue;
         int bad = strip_first_not_finite(s->x + i * s->stride, s->n);
         if (bad < s->n)
             note(&checked->first[i], s->begin + bad);
@@ -299,9 +303,8 @@ static void apply_strip(struct round *round, size_t job, merge_strip *s, void *b
     load_sources(round, job, s);
     round->kernel->apply(j, s, out);
     strip_store(out, s->n, d, bytes, at);
-    int bad = round->checks ? strip_first_overflow(out, s->n, d) : s->n;
-    if (bad < s->n)
-        note(&round->checks[job].first[j->n_models], s->begin + bad);
+    if (round->checks && !strip_is_finite(d, bytes, at, s->n))
+        note(&round->checks[job].first[j->n_models], s->begin + strip_first_overflow(out, s->n, d));
 }
 
 static void apply_piece(void *context, size_t number)

@@ -51,6 +51,7 @@ static int bind_ends(const builder *b)
     plan *p = b->plan;
     const model_config *c = b->config;
     const architecture *a = b->architecture;
+    p->name = b->checkpoint->name;
     p->embedding = builder_find(b, a->embedding, 0, c->vocab, c->hidden);
     p->positions = a->positions ? builder_find(b, a->positions, 0, c->max_positions, c->hidden) : NULL;
     if (!p->embedding || (a->positions && !p->positions) || builder_norm(b, a->final_norm, 0, &p->final_norm) != 0)

@@ -70,7 +70,8 @@ typedef struct plan_hop {
 } plan_hop;
 
 typedef struct plan {
-    model_config config;            /* the model whose embeddings, final norm and head are used; of the models on the path the least positions */
+    const char *name;               /* what messages call the model whose embeddings, final norm and head are used; borrowed */
+    model_config config;            /* that model's; of the models on the path the least positions */
     model_config *configs;          /* [n_configs] one a source; owned */
     size_t n_configs;
     const tensor *embedding;        /* [vocab][hidden]; borrowed */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "model/plan_parts.h"
 
@@ -151,23 +152,42 @@ static int bind_newline(tower *t, const builder *b)
 
 /* ---- all of it */
 
-/* The CLIP model that config.json names, where the checkpoint does not hold the tower's weights. */
+/* Where the CLIP model lies that config.json names, its name where it is nowhere; free() it. NULL: none is named. */
+static char *own_folder(const tower *t, const checkpoint *c)
+{
+    char *beside = c->folder ? file_join(c->folder, "config.json") : NULL, *folder = t->config.tower[0] ? checkpoint_locate(t->config.tower, beside) : NULL;
+    free(beside);
+    return folder;
+}
+
+/* Its sizes, where it is here. */
+static int read_own_sizes(tower *t, const checkpoint *c, error *err)
+{
+    char *folder = own_folder(t, c), *path = folder ? file_join(folder, "config.json") : NULL;
+    int status = 0;
+    if (path && file_exists(path)) {
+        json_t *json = json_read(path, (size_t)1 << 24, err);
+        status = json ? vision_config_read_tower(json, path, &t->config, err) : -1;
+        json_decref(json);
+    }
+    free(path);
+    free(folder);
+    return status;
+}
+
+/* Its weights, where the checkpoint does not hold the tower. */
 static int open_own(tower *t, const checkpoint *c, error *err)
 {
-    if (!t->config.tower[0])
-        return fail(err, ERROR_FORMAT, "%s: has no vision tower: no tensor ends in embeddings.class_embedding", c->name);
-    char *beside = c->folder ? file_join(c->folder, "config.json") : NULL, *folder = checkpoint_locate(t->config.tower, beside);
+    char *folder = own_folder(t, c);
     int status = -1;
-    if (!file_exists(folder)) {
-        fail(err, ERROR_IO, "%s: its vision tower is a model of its own, '%.200s', which is not here: put it into the folder %.200s%s or into the Hugging Face cache", c->name,
-             t->config.tower, c->folder ? c->folder : ".", t->config.tower[0] == '/' ? ", and its name into mm_vision_tower" : "");
-    } else if ((t->own = checkpoint_open(folder, err)) != NULL) {
-        char *name = memory_print("%s: config.json", t->own->name);
-        status = t->own->config ? vision_config_read_tower(t->own->config, name, &t->config, err) : 0;
-        free(name);
-    }
+    if (!folder)
+        fail(err, ERROR_FORMAT, "%s: has no vision tower: no tensor ends in embeddings.class_embedding", c->name);
+    else if (!file_exists(folder))
+        fail(err, ERROR_IO, "%s: its vision tower is a model of its own, '%.200s', which is not here: put it into the Hugging Face cache, or set mm_vision_tower in config.json to its folder",
+             c->name, t->config.tower);
+    else
+        status = (t->own = checkpoint_open(folder, err)) ? 0 : -1;
     free(folder);
-    free(beside);
     return status;
 }
 
@@ -226,6 +246,8 @@ tower *tower_build(const checkpoint *c, error *err)
     int status = c->config ? vision_config_read(c->config, name, &t->config, err) : fail(err, ERROR_FORMAT, "%s: has no config.json", c->name);
     if (status == 0)
         status = config_read(c->config, name, &language, err);
+    if (status == 0)
+        status = read_own_sizes(t, c, err);
     if (status != 0)
         goto done;
     t->width = language.hidden;

@@ -100,7 +100,7 @@ static int write_merge(session *s, const contender *winner, const char *best, js
     int status = 0;
     if (!is_written(s, now, "best/config.json")) {
         drop_candidate(s);
-        status = merge_to_folder(r, &(merge_output){.path = best, .replace = true}, &(merge_options){.pool = s->pool}, err);
+        status = merge_to_folder(r, &(merge_output){.path = best, .replace = true}, &(merge_options){.pool = s->pool, .memory = s->merge_memory}, err);
         if (status == 0)
             status = store_put(s->store, "best", now, err);
     }

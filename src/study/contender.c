@@ -85,8 +85,18 @@ static json_t *evaluation_json(const evaluation *e)
     return json_pack("{s:f, s:o, s:o}", "score", e->score, "sets", sets, "results", results);
 }
 
+/* What answers, where it is known before anything is merged. */
+static const checkpoint *first_model(const session *s, const contender *c)
+{
+    return c->model >= 0 ? s->models[c->model].checkpoint : c->path ? c->step->models[0] : NULL;
+}
+
 static int run_contender(session *s, const contender *c, const question_set *sets, size_t n, evaluation *e, error *err)
 {
+    if (first_model(s, c) && shape_is_blind(first_model(s, c), sets, n)) {
+        *e = (evaluation){.outcome = OUTCOME_INVALID, .score = NAN, .reason = memory_text("reads text only")};
+        return 0;
+    }
     if (c->model >= 0)
         return score_lineup(s, &(lineup){.models = &s->models[c->model].checkpoint}, sets, n, e, err);
     return c->path ? score_path(s, c->step, c->path, sets, n, e, err) : score_recipe(s, c->step, c->recipe, sets, n, e, err);

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "study/finish.h"
+#include "tensor/names.h"
 
 #define BEST_TRIALS 5
 #define SNAPSHOT_EVERY 10
@@ -163,7 +164,12 @@ static const step *path_step(const session *s)
 
 static bool possible(const step *st, const unsearched *u)
 {
-    return st && (method_find(u->method)->base != BASE_NEEDED || st->recipe->base >= 0);
+    if (!st)
+        return false;
+    bool base = method_find(u->method)->base == BASE_NEEDED, sees = !st->recipe->language_only || (base && st->recipe->base >= 0 && names_sees(st->models[st->recipe->base]));
+    for (size_t i = 0; i < st->file->n_sources; i++)
+        sees = sees || names_sees(st->models[i]);
+    return sees && (!base || st->recipe->base >= 0);
 }
 
 /* A is the step's first source, B each of the others. */
@@ -199,6 +205,9 @@ static recipe *build(const session *s, const step *st, const unsearched *u)
         r->base = recipe_add_model(r, searched->models[searched->base].path);
     r->base_listed = false;
     r->mode = searched->mode;
+    r->language_only = searched->language_only;
+    r->dtype = searched->dtype;
+    r->config_from = searched->config_from < (int)r->n_models ? searched->config_from : -1;
     if (searched->tokenizer.source == TOKENIZER_BASE && r->base >= 0)
         r->tokenizer.source = TOKENIZER_BASE;
     r->seed = s->seed;
@@ -288,7 +297,7 @@ int contenders_unsearched(session *s, contender_list *l, json_t *notes, error *e
         if (!wanted(s, u->name))
             continue;
         if (!possible(st, u)) {
-            json_array_append_new(notes, json_sprintf("%s is left out: the study has no base model.", u->name));
+            json_array_append_new(notes, json_sprintf("%s is left out: the study has no base model%s.", u->name, st->recipe->language_only ? ", or none of its sources sees" : ""));
             continue;
         }
         contender *c = contender_add(l, "unsearched", label(u, st->file->n_sources));

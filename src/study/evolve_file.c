@@ -303,7 +303,7 @@ int evolve_read(study_file *f, const yaml_value *root, error *err)
     double sigma;
     f->steps = memory_new(1, sizeof *f->steps);
     f->n_steps = 1;
-    f->steps[0] = (study_step){.space = SPACE_PARAMETERS, .n_groups = 1, .mode = memory_text("exact"), .start_on = NAN, .start_off = NAN};
+    f->steps[0] = (study_step){.space = SPACE_PARAMETERS, .n_groups = 1, .mode = memory_text("exact"), .start_on = NAN, .start_off = NAN, .dtype = -1};
     if (refuse(root, err) != 0 || read_search(f, root, &sigma, err) != 0 || read_genome(f, yaml_get(root, "genome"), sigma, err) != 0 ||
         read_tasks(f, root, err) != 0 || read_task_paths(f, yaml_get(root, "task_search_path"), err) != 0)
         return -1;

@@ -7,6 +7,7 @@
 #include "base/progress.h"
 #include "base/random.h"
 #include "engine/engine.h"
+#include "merge/merge.h"
 
 #define COMPARED_TOKENS 64
 
@@ -83,5 +84,21 @@ int fold_folder(checkpoint *const *sources, const layer_path *p, const fold_opti
     if (status == 0)
         status = fold_write(plain, sources, p, more, n_more, out, replace, err);
     checkpoint_free(plain);
+    return status;
+}
+
+int fold_gguf(checkpoint *const *sources, const layer_path *p, const fold_options *options, const backend *family, const char *out, const gguf_options *gguf, error *err)
+{
+    size_t n_inputs;
+    const char **inputs = merge_inputs(sources, p->n_sources, p->file, &n_inputs);
+    checkpoint *plain = fold_path(sources, p, options, err);
+    int status = plain ? say_rounding(sources, p, plain, family, options->pool, err) : -1;
+    gguf_options own = *gguf;
+    own.inputs = inputs;
+    own.n_inputs = n_inputs;
+    if (status == 0)
+        status = gguf_write(plain, out, &own, err);
+    checkpoint_free(plain);
+    free(inputs);
     return status;
 }

@@ -15,7 +15,7 @@ int generation_race(session *s, uint32_t g, error *err);
 const char *race_objection(const session *s, const step *st, double merge_seconds, double question_seconds);
 
 /* Memory of the candidates that a race holds. */
-uint64_t race_bytes(const session *s, const step *st);
+uint64_t race_bytes(const step *st);
 
 /* Parts of both. generation_claim: as store_claim, the vector's length checked. generation_commit says which trial is invalid, but for paths that are too
  * long: those are many. */

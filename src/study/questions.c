@@ -160,15 +160,19 @@ int question_set_digest(const question_set *s, char hex[65], error *err)
     json_t *stops = json_array();
     for (int i = 0; i < t->n_stops; i++)
         json_array_append_new(stops, json_string(t->stops[i]));
+    char *scoring = t->scorer ? scorer_describe(t->scorer) : NULL;
     json_t *settings =
         json_pack("{s:o, s:i, s:b, s:f, s:f, s:f, s:o, s:o, s:o}", "stop", stops, "max_new_tokens", t->max_new, "truncate",
                   t->truncate_left, "temperature", (double)t->temperature, "top_p", (double)t->top_p, "penalty",
-                  (double)t->repetition_penalty, "metric", text_or_null(t->metric ? t->metric->name : NULL), "language",
-                  text_or_null(t->language), "command", text_or_null(t->command));
+                  (double)t->repetition_penalty, "metric", text_or_null(scoring), "language",
+                  text_or_null(t->scorer ? t->scorer->language : NULL), "command", text_or_null(t->command));
+    free(scoring);
     if (settings && t->beams > 1)
         json_object_set_new(settings, "beams", json_integer(t->beams));
     if (settings && t->min_new > 0)
         json_object_set_new(settings, "min_new_tokens", json_integer(t->min_new));
+    if (settings && t->no_special)
+        json_object_set_new(settings, "special_tokens", json_false());
     if (settings && t->image_field)
         json_object_set_new(settings, "tiles", json_boolean(!t->one_view));
     char *head = settings ? json_dumps(settings, JSON_SORT_KEYS | JSON_COMPACT) : NULL;

@@ -1,4 +1,4 @@
-/* Racing (docs/measurements.md: a paired sign test against the median candidate on common questions saves a sixth of them at 64 questions).
+/* Racing (docs/measurements.md: a paired test of signs against the median candidate on common questions saves a sixth of them at 64 questions).
  *
  * Invariants
  * 1. Decisions fall between blocks only, from scores that are the same on any number of threads.
@@ -14,7 +14,7 @@
 
 #define FIRST_BLOCK 20          /* questions before the first decision */
 #define BLOCK 10
-#define UNLIKELY 1.28           /* standard deviations of a sign test: one in ten by chance */
+#define UNLIKELY 1.28           /* standard deviations: one in ten by chance */
 #define MERGE_SHARE 0.05        /* of a block's time that merging may take */
 #define HELD_BYTES ((uint64_t)1 << 30)
 
@@ -38,14 +38,14 @@ typedef struct race {
     size_t n;
 } race;
 
-static bool is_held(const session *s, const step *st)
+static bool is_held(const step *st)
 {
-    return st->recipe && checkpoint_bytes(s->models[0].checkpoint) * (uint64_t)st->population <= HELD_BYTES;
+    return st->recipe && st->bytes * (uint64_t)st->population <= HELD_BYTES;
 }
 
-uint64_t race_bytes(const session *s, const step *st)
+uint64_t race_bytes(const step *st)
 {
-    return is_held(s, st) ? checkpoint_bytes(s->models[0].checkpoint) * (uint64_t)st->population : 0;
+    return is_held(st) ? st->bytes * (uint64_t)st->population : 0;
 }
 
 const char *race_objection(const session *s, const step *st, double merge_seconds, double question_seconds)
@@ -53,9 +53,9 @@ const char *race_objection(const session *s, const step *st, double merge_second
     for (size_t k = 0; k < s->search.count; k++)
         if (s->search.sets[k].task->command)
             return "a task's command judges all questions at once";
-    if (st->recipe && !is_held(s, st) && merge_seconds <= 0)
+    if (st->recipe && !is_held(st) && merge_seconds <= 0)
         return "how long a merge takes is not known, and the merges do not fit into memory";
-    if (st->recipe && !is_held(s, st) && merge_seconds > MERGE_SHARE * (merge_seconds + BLOCK * question_seconds))
+    if (st->recipe && !is_held(st) && merge_seconds > MERGE_SHARE * (merge_seconds + BLOCK * question_seconds))
         return "merging anew for each block of questions would take more than 5 % of the time, and the merges do not fit into memory";
     return NULL;
 }
@@ -82,7 +82,7 @@ static int score_block(race *r, racer *c, const question_set *block, size_t n, e
     genome_decode(r->st->genome, c->x, r->st->recipe);
     if (score_recipe(s, r->st, r->st->recipe, block, n, out, err) != 0)
         return -1;
-    if (out->outcome == OUTCOME_COMPLETE && is_held(s, r->st)) {     /* the next merge gets new memory */
+    if (out->outcome == OUTCOME_COMPLETE && is_held(r->st)) {     /* the next merge gets new memory */
         c->merged = s->candidate;
         s->candidate = NULL;
     }
@@ -161,17 +161,19 @@ static const racer *reference(race *r)
     return found;
 }
 
-/* By the questions that only one of them solves. */
+/* By the paired differences, beside what they would be if each had its sign by chance. Of scores 0 and 1 of one task that is
+ * the sign test: the questions that only one of the two solves. */
 static bool is_worse(const race *r, const racer *c, const racer *than)
 {
-    double better = 0, worse = 0;
+    double sum = 0, squares = 0;
     for (size_t k = 0, place = 0; k < r->n_sets; place += r->sets[k].count, k++)
         for (size_t i = 0; i < r->end[k]; i++) {
-            double d = c->e.results[place + i].judged.score - than->e.results[place + i].judged.score;
-            better += d > 0;
-            worse += d < 0;
+            double d = r->sets[k].weight / (double)r->end[k] *
+                       (c->e.results[place + i].judged.score - than->e.results[place + i].judged.score);
+            sum += d;
+            squares += d * d;
         }
-    return worse > better && (worse - better) / sqrt(worse + better) > UNLIKELY;
+    return sum < 0 && -sum > UNLIKELY * sqrt(squares);
 }
 
 static void prune(race *r)

@@ -90,7 +90,11 @@ static void add_worked(string *page, const json_t *worked)
         report_between(page, "", member_text(item, "note"), "</small></tr>");
         json_array_foreach(json_object_get(item, "answers"), k, a) {
             bool ok = json_is_true(json_object_get(a, "ok"));
-            string_print(page, "<tr><td class=%s>%s&nbsp;", ok ? "ok" : "no", ok ? "&#10003;" : "&#10007;");
+            double score = member_number(a, "score");
+            if (score > 0 && score < 1)
+                string_print(page, "<tr><td class=%s>%.1f%%&nbsp;", ok ? "ok" : "no", 100 * score);
+            else
+                string_print(page, "<tr><td class=%s>%s&nbsp;", ok ? "ok" : "no", ok ? "&#10003;" : "&#10007;");
             report_between(page, "", member_text(a, "name"), "</td><td class=text>");
             report_between(page, "", member_text(a, "text"), "</td></tr>");
         }

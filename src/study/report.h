@@ -18,14 +18,16 @@
  *              "hops": [["ja", 0, 1.0], ...] (optional: source, layer, scale),
  *              "search":   {"score": .19, "low": .15, "high": .23, "n": 400},
  *              "select":   {...},                                 each split may be null: not run
- *              "held_out": {"score": .2, "low": .18, "high": .22, "n": 1200, "acc": .2}}, ...],
+ *              "held_out": {"score": .2, "low": .18, "high": .22, "n": 1200, "acc": .2,
+ *                           "tasks": [{"task": "jnli", "score": .5, "low": .4, "high": .6, "n": 300}, ...]}}, ...],      of several tasks, each
  *    "winner": "evolved",              name of the row that best/ holds
  *    "pairs": [{"row": "DFS", "against": "ja", "better": 590, "worse": 25, "p": 1e-140, "difference": .47, "low": .44, "high": .5}, ...],
- *    "wins": 612, "losses": 3,         held-out questions that the winner solves and no source does; that some source does and it does not
+ *    "wins": 612, "losses": 3,         held-out questions on which the winner scores more than every source; less than some source
+ *    "graded": true (optional),        there are scores between 0 and 1: "solves" is not said of them
  *    "notes": ["A source wins on select: best/ is that source.", ...]}
  *
  * "worked": [{"question": "...", "gold": "42", "note": "no source solves it" (optional),
- *             "answers": [{"name": "ja", "text": "...", "ok": false}, ...]}, ...]
+ *             "answers": [{"name": "ja", "text": "...", "ok": false, "score": 0 (optional)}, ...]}, ...]
  *
  * "places": [{"what": "the evolved model", "path": "demo/out/best"}, ...]     where everything lies
  */

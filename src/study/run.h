@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "compute/backend.h"
+#include "merge/merge.h"
 #include "study/study_file.h"
 #include "task/evaluator.h"
 
@@ -29,7 +30,7 @@ int study_run(const char *study_yml, const study_run_options *options, error *er
 
 /* Merges a trial of a study ("best": the winner, "mean": of the distribution, or a trial's number) again, into the folder `out`. The models
  * must be those that the study was run with. */
-int study_export(const char *study_db, const char *which, const char *out, bool replace, int threads, error *err);
+int study_export(const char *study_db, const char *which, const char *out, bool replace, const merge_options *options, error *err);
 
 /* The final table of a study as text on stdout, or as JSON. */
 int study_print_table(const char *study_db, bool json, error *err);

@@ -57,7 +57,7 @@ int session_open_evaluator(session *s, error *err)
                                  .kv_bytes = s->kv_bytes,
                                  .check_finite = true,
                                  .scratch = scratch,
-                                 .features = features,
+                                 .features = s->options->dry_run ? NULL : features,
                                  .progress = on_progress,
                                  .progress_context = s,
                                  .seed = s->seed};
@@ -126,7 +126,7 @@ static int open_merger(session *s, const step *st, const recipe *r, error *err)
     if (s->merger && s->merger_step == st && r == st->recipe)
         return s->candidate ? 0 : fit_candidate(s, s->merger, err);
     score_drop_merger(s);
-    s->merger = merge_prepare(r, st->models, &(merge_options){.pool = s->pool}, err);
+    s->merger = merge_prepare(r, st->models, &(merge_options){.pool = s->pool, .memory = s->merge_memory}, err);
     if (!s->merger || fit_candidate(s, s->merger, err) != 0)
         return -1;
     s->merger_step = r == st->recipe ? st : NULL;

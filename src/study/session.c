@@ -80,9 +80,9 @@ static int check_metrics(const session *s, error *err)
     for (size_t i = 0; i < s->search.count; i++) {
         const study_task *named = &s->file->tasks[i];
         const task *t = s->search.sets[i].task;
-        if (named->metric && (!t->metric || strcmp(t->metric->name, named->metric) != 0))
+        if (named->metric && (!t->scorer || strcmp(t->scorer->metric->name, named->metric) != 0))
             return fail(err, ERROR_USAGE, "%s:%d: the metric is '%s', and %s is scored by %s: leave 'metric' out or change the task file", s->file->path, named->line,
-                        named->metric, t->file, t->metric ? t->metric->name : "a command");
+                        named->metric, t->file, t->scorer ? t->scorer->metric->name : "a command");
     }
     return 0;
 }
@@ -137,7 +137,7 @@ static int open_model(session *s, int index, error *err)
         return 0;
     session_model *m = &s->models[s->n_models++];
     *m = (session_model){.name = memory_text(named->name), .path = memory_text(named->path), .index = index};
-    m->checkpoint = source_open_one(m->path, 0, s->pool, err);
+    m->checkpoint = source_open_one(m->path, 0, &(merge_options){.pool = s->pool, .memory = s->options->memory}, err);
     if (!m->checkpoint)
         return fail_in(err, "model '%s'", m->name);
     if (checkpoint_digest_sampled(m->checkpoint, m->digest, err) != 0)
@@ -183,7 +183,8 @@ static int open_steps(session *s, error *err)
 /* A merge of models that number their tokens differently is noise. A path takes its first source's tokens only. */
 static int check_tokenizers(const session *s, const step *st, error *err)
 {
-    size_t n = st->recipe ? st->n_models : 0, first = st->recipe && st->recipe->base >= 0 ? (size_t)st->recipe->base : 0;
+    /* of a component the rows that all have are found one by one */
+    size_t n = st->recipe && !st->recipe->language_only ? st->n_models : 0, first = st->recipe && st->recipe->base >= 0 ? (size_t)st->recipe->base : 0;
     char wanted[65] = "", hex[65];
     int32_t wanted_size = 0;
     for (size_t k = 0; k < n; k++) {
@@ -211,8 +212,8 @@ static int open_genome(session *s, step *st, error *err)
 {
     int *layers = memory_new(st->n_models, sizeof *layers);
     for (size_t i = 0; i < st->n_models; i++)
-        layers[i] = find_model(s, st->model[i] >= 0 ? st->model[i] : step_shape_model(s->file, st->winner_of[i]))->layers;
-    st->architecture = find_model(s, st->model[0] >= 0 ? st->model[0] : step_shape_model(s->file, st->winner_of[0]))->architecture;
+        layers[i] = st->model[i] >= 0 ? find_model(s, st->model[i])->layers : shape_of(s, st->winner_of[i])->layers;
+    st->architecture = st->model[0] >= 0 ? find_model(s, st->model[0])->architecture : shape_of(s, st->winner_of[0])->architecture;
     int status = step_open_genome(st, layers, err) == 0 ? step_take_start(st, err) : -1;
     free(layers);
     if (status != 0)
@@ -239,7 +240,7 @@ static int try_path(const session *s, const step *st, error *err)
     checkpoint **models = memory_new(st->n_models, sizeof(checkpoint *));
     layer_path *all = path_copy(st->path);
     for (size_t i = 0; i < st->n_models; i++) {
-        models[i] = st->models[i] ? st->models[i] : find_model(s, step_shape_model(s->file, st->winner_of[i]))->checkpoint;
+        models[i] = st->models[i] ? st->models[i] : shape_of(s, st->winner_of[i])->checkpoint;
         path_add_hop(all, (int)i, 0, 1);
     }
     plan *p = lineup_plan(&(lineup){.models = models, .path = all}, err);
@@ -266,10 +267,14 @@ static int try_start(session *s, step *st, error *err)
         char *notes = m ? merge_notes(m) : NULL;
         say_lines(notes);
         free(notes);
+        checkpoint *outline = m ? merge_outline(m, err) : NULL;
+        st->bytes = outline ? checkpoint_bytes(outline) : 0;
+        status = outline ? 0 : -1;
+        checkpoint_free(outline);
         merge_free(m);
-        status = m ? 0 : -1;
     } else {
         status = try_path(s, st, err);
+        st->bytes = st->winner_of[0] >= 0 ? s->steps[st->winner_of[0]].bytes : checkpoint_bytes(st->models[0]);
     }
     return status;
 }
@@ -278,7 +283,7 @@ static int open_searches(session *s, error *err)
 {
     for (size_t k = 0; k < s->n_steps; k++) {
         step *st = &s->steps[k];
-        if (check_tokenizers(s, st, err) != 0 || open_genome(s, st, err) != 0 || try_start(s, st, err) != 0)
+        if (check_tokenizers(s, st, err) != 0 || open_genome(s, st, err) != 0 || try_start(s, st, err) != 0 || shape_check(s, st, err) != 0)
             return -1;
     }
     return 0;

@@ -55,6 +55,7 @@ typedef struct session {
     json_t *settings;                   /* of the store, or of the study to be created; owned */
     optimizer *optimizer;               /* of the step that is searched */
     size_t kv_bytes;                    /* for the evaluator; 0: its choice */
+    uint64_t merge_memory;              /* what a merge may take, its result among it; 0: no limit */
     session_progress progress;
 } session;
 
@@ -63,6 +64,11 @@ session *session_open(const char *study_yml, const study_run_options *options, e
 void session_close(session *s);
 
 const char *session_digest(const session *s, const step *st, size_t i);     /* of one of a step's models; of a winner its recipe's */
+
+/* shape.c: the model whose config, tokenizer and eyes what a step finds will have; whether a model cannot answer because it reads text only. */
+const session_model *shape_of(const session *s, int step);
+bool shape_is_blind(const checkpoint *model, const question_set *sets, size_t n);
+int shape_check(const session *s, const step *st, error *err);
 
 /* The evaluator over the engine, unless the options gave one. */
 int session_open_evaluator(session *s, error *err);

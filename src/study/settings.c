@@ -50,6 +50,12 @@ static json_t *recipe_json(const step *st)
     json_t *values = json_object();
     for (size_t i = 0; i < st->file->n_values; i++)
         json_object_set_new(values, st->file->values[i].parameter, json_real(st->file->values[i].value));
+    if (r->language_only)
+        json_object_set_new(json, "component", json_string("language_model"));
+    if (r->dtype >= 0)
+        json_object_set_new(json, "dtype", json_string(dtype_torch_name((enum dtype)r->dtype)));
+    if (r->config_from >= 0)
+        json_object_set_new(json, "config_from", json_string(st->names[r->config_from]));
     if (st->file->n_values)
         json_object_set(json, "parameters", values);
     json_decref(values);
@@ -144,10 +150,10 @@ static json_t *tasks_json(const session *s)
 
 static char *metric_name(const session *s)
 {
-    const task *t = s->search.sets[0].task;
-    if (s->search.count != 1 || !t->metric)
+    const scorer *by = s->search.sets[0].task->scorer;
+    if (s->search.count != 1 || !by)
         return memory_text("score");
-    return memory_print("%s%s%s", t->metric->name, t->language ? "_" : "", t->language ? t->language : "");
+    return memory_print("%s%s%s", by->metric->name, by->language ? "_" : "", by->language ? by->language : "");
 }
 
 json_t *settings_new(session *s, error *err)

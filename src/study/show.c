@@ -59,8 +59,9 @@ static void print_text(const char *text, int width, int most)
 static void cell_text(const json_t *cell, char out[64])
 {
     double score = member_number(cell, "score"), low = member_number(cell, "low"), high = member_number(cell, "high");
+    const char *reason = member_text(cell, "reason");
     if (!isfinite(score))
-        snprintf(out, 64, "-");
+        snprintf(out, 64, "%s", *reason && terminal_columns(reason) < CELL ? reason : "-");
     else if (score < 0 || score > 1 || low < 0 || high > 1.0000001)
         snprintf(out, 64, "%.4g [%.4g, %.4g]", score, low, high);
     else
@@ -99,7 +100,7 @@ static int name_width(int widest)
 }
 
 /* What was found against what else answered the same questions: one line each. */
-static void print_pairs(const json_t *pairs)
+static void print_pairs(const json_t *pairs, bool graded)
 {
     static const char title[] = "question by question, held out";
     const json_t *pair;
@@ -114,7 +115,7 @@ static void print_pairs(const json_t *pairs)
             print_text("", 2, 0);
             print_text(title, width, width - 1);
             print_text("points", CELL, 0);
-            puts("solved alone  sign test");
+            puts(graded ? "more to less  sign test" : "solved alone  sign test");
         }
         char *name = memory_print("%s against %s", member_text(pair, "row"), member_text(pair, "against")), text[64];
         const char *rest = name;
@@ -130,11 +131,65 @@ static void print_pairs(const json_t *pairs)
     }
 }
 
+static const json_t *row_named(const json_t *rows, const char *name)
+{
+    const json_t *row;
+    size_t i;
+    json_array_foreach(rows, i, row)
+        if (strcmp(member_text(row, "name"), name) == 0)
+            return row;
+    return NULL;
+}
+
+/* Of several tasks: the winner, and the source that is best at each. */
+static void print_tasks(const json_t *table)
+{
+    const json_t *rows = json_object_get(table, "rows"), *won = row_named(rows, member_text(table, "winner")), *row, *mine;
+    const char *split = json_array_size(json_object_get(json_object_get(won, "held_out"), "tasks")) > 1 ? "held_out" : "select";
+    const json_t *tasks = json_object_get(json_object_get(won, split), "tasks");
+    size_t k, i;
+    int width = 16;
+    if (json_array_size(tasks) < 2)
+        return;
+    json_array_foreach(tasks, k, mine) {
+        int wide = terminal_columns(member_text(mine, "task"));
+        width = wide > width ? wide : width;
+    }
+    width = name_width(width);
+    print_text("", 2, 0);
+    print_text(strcmp(split, "held_out") == 0 ? "tasks, held out" : "tasks, select", width, width - 1);
+    print_text("winner", CELL, 0);
+    puts("best source");
+    json_array_foreach(tasks, k, mine) {
+        const json_t *best = NULL, *theirs;
+        const char *name = "", *rest = member_text(mine, "task");
+        char text[64];
+        json_array_foreach(rows, i, row) {
+            theirs = json_array_get(json_object_get(json_object_get(row, split), "tasks"), k);
+            if (strcmp(member_text(row, "kind"), "source") == 0 && isfinite(member_number(theirs, "score")) &&
+                (!best || member_number(theirs, "score") > member_number(best, "score"))) {
+                best = theirs;
+                name = member_text(row, "name");
+            }
+        }
+        print_text("", 2, 0);
+        print_name(&rest, width);
+        cell_text(mine, text);
+        print_text(text, CELL, 0);
+        cell_text(best, text);
+        print_text(text, CELL, 0);
+        print_text(name, 0, 0);
+        putchar('\n');
+        print_rest(rest, width);
+    }
+}
+
 static void print_table(const json_t *table)
 {
     static const char *const columns[] = {"search", "held_out"}, *const titles[] = {"search", "held out"};
     const json_t *rows = json_object_get(table, "rows"), *row, *note;
     const char *winner = member_text(table, "winner");
+    bool graded = json_is_true(json_object_get(table, "graded"));
     int width = 8;
     size_t i;
     json_array_foreach(rows, i, row) {
@@ -145,7 +200,9 @@ static void print_table(const json_t *table)
     print_text("", width + 2, 0);
     for (int k = 0; k < 2; k++) {
         char title[64];
-        double n = member_number(json_object_get(json_array_get(rows, 0), columns[k]), "n");
+        double n = NAN;
+        for (size_t r = 0; r < json_array_size(rows) && isnan(n); r++)
+            n = member_number(json_object_get(json_array_get(rows, r), columns[k]), "n");
         snprintf(title, sizeof title, isfinite(n) ? "%s (%.0f)" : "%s", titles[k], n);
         print_text(title, k == 0 ? CELL : 0, 0);
     }
@@ -164,11 +221,13 @@ static void print_table(const json_t *table)
     }
     printf("* the winner on the select questions; 95 %% intervals\n");
     if (json_is_integer(json_object_get(table, "wins")))
-        printf("Held-out questions that the winner solves and no source does: %lld; that a source solves and the winner does "
-               "not: %lld.\n",
+        printf(graded ? "Held-out questions on which the winner scores more than every source: %lld; less than some source: %lld.\n"
+                      : "Held-out questions that the winner solves and no source does: %lld; that a source solves and the winner does "
+                        "not: %lld.\n",
                (long long)json_integer_value(json_object_get(table, "wins")),
                (long long)json_integer_value(json_object_get(table, "losses")));
-    print_pairs(json_object_get(table, "pairs"));
+    print_tasks(table);
+    print_pairs(json_object_get(table, "pairs"), graded);
     json_array_foreach(json_object_get(table, "notes"), i, note)
         if (json_is_string(note)) {
             print_text(json_string_value(note), 0, 0);
@@ -219,7 +278,11 @@ static void print_worked(const json_t *worked)
         print_text(member_text(item, "gold"), 0, 40);
         puts(")");
         json_array_foreach(json_object_get(item, "answers"), k, reply) {
-            printf("  %s ", json_is_true(json_object_get(reply, "ok")) ? "+" : "-");
+            double score = member_number(reply, "score");
+            if (score > 0 && score < 1)
+                printf("  %2.0f%% ", 100 * score);
+            else
+                printf("  %s ", json_is_true(json_object_get(reply, "ok")) ? "+" : "-");
             print_text(member_text(reply, "name"), width + 2, width);
             print_text(member_text(reply, "text"), 0, 160);
             putchar('\n');

@@ -2,15 +2,14 @@
  * models are opened, nothing is copied), or what a study has found: STUDY.db@17 (a trial), @best, @mean, @NAME (a step's winner).
  *
  *     source m;
- *     if (source_open("path.yml", pool, &m, err) != 0) ...
+ *     if (source_open("path.yml", &(merge_options){.pool = pool}, &m, err) != 0) ...
  *     lineup l = source_lineup(&m);
  *     source_close(&m);
  */
 #ifndef STUDY_SOURCE_H
 #define STUDY_SOURCE_H
 
-#include "base/threads.h"
-#include "merge/recipe.h"
+#include "merge/merge.h"
 #include "model/lineup.h"
 
 typedef struct source {
@@ -18,9 +17,17 @@ typedef struct source {
     layer_path *path;                           /* owned; NULL: the one model as it is */
 } source;
 
-int source_open(const char *what, threads *pool, source *out, error *err);
-int source_open_path(layer_path *p, threads *pool, source *out, error *err);    /* takes p over, also where it fails */
+/* options: threads, and the memory that all of it may take beside the models' files; NULL: this thread, no limit. */
+int source_open(const char *what, const merge_options *options, source *out, error *err);
+int source_open_path(layer_path *p, const merge_options *options, source *out, error *err);    /* takes p over, also where it fails */
 void source_close(source *s);
+uint64_t source_memory(const source *s);    /* bytes that it holds beside the models' files */
+
+/* What a budget (0: none) leaves for running it. */
+static inline uint64_t source_leaves(const source *s, uint64_t budget)
+{
+    return !budget ? 0 : budget > source_memory(s) ? budget - source_memory(s) : 1;
+}
 
 static inline lineup source_lineup(const source *s)
 {
@@ -31,7 +38,7 @@ const char *source_trial(const char *what); /* the '@' of STUDY.db@TRIAL; NULL: 
 bool source_is_made(const char *what);      /* a recipe, path or trial, as its name tells: no files of a model */
 
 /* As one checkpoint: a path is folded in memory. depth: how many files led here, 0 for most callers. checkpoint_free it. */
-checkpoint *source_open_one(const char *what, int depth, threads *pool, error *err);
+checkpoint *source_open_one(const char *what, int depth, const merge_options *options, error *err);
 
 /* trial.c: what a study's trial, "best", "mean" or step's winner is: *r or *p, the other NULL. The models must be those that the study was run
  * with. A path's sources that are winners of steps before are named as sources. */

@@ -113,6 +113,11 @@ static int open_recipe(step *st, const study_file *f, const char *const *paths, 
         add_model(st, f, s->sources[i], paths);
     r->base = has_base(m, s) ? add_model(st, f, s->base_model, paths) : -1;
     r->base_listed = false;
+    r->language_only = s->language_only;
+    r->dtype = s->dtype;
+    for (size_t i = 0; s->config_from && i < st->n_models; i++)
+        if (strcmp(st->names[i], s->config_from) == 0)
+            r->config_from = (int)i;
     r->mode = strcmp(s->mode, "compat") == 0 ? MERGE_COMPAT : MERGE_EXACT;
     r->tokenizer.source = s->tokenizer_base ? TOKENIZER_BASE : TOKENIZER_KEPT;
     r->seed = seed;

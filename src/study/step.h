@@ -27,6 +27,7 @@ typedef struct step {
     genome *genome;
     store_dimension *dims;              /* [genome->count] names borrowed from the genome; owned */
     int max_hops;                       /* of a path */
+    uint64_t bytes;                     /* of a merge's tensors; of a path's: of the model whose config it takes */
     const char *optimizer;              /* the name that the file gives, or the one for this genome */
     int population;
     int64_t generations;                /* of this step: the last one's number within it + 1 */

@@ -37,8 +37,11 @@ typedef struct study_step {             /* one of `search:` */
     study_value *values; size_t n_values;   /* parameters that are not searched */
     char *start;                        /* a recipe or a path to begin from; NULL */
     bool racing;
+    bool language_only;                 /* component: language_model: of models that also see, that part is searched (merge/component.h) */
     /* parameters */
     char *method, *base_model;          /* base_model: a name of models; NULL for methods without one */
+    char *config_from;                  /* whose config, and eyes, the merges get: a source or the base_model; NULL: chosen */
+    int dtype;                          /* of the merges: an enum dtype; -1: the models' */
     int n_groups; int (*ranges)[2]; int n_ranges;
     bool split_attention_mlp, split_embeddings;
     int granularity;                    /* layers of a group, of a mergekit-evolve file; 0: n_groups or ranges say */

@@ -5,12 +5,13 @@
 
 #include "base/memory.h"
 #include "merge/method.h"
+#include "merge/recipe_parts.h"
 #include "study/study_reader.h"
 
 #define MAX_STEPS 16
 
-static const char *const common_keys[] = {"space", "name", "sources", "optimizer", "bounds", "start", "racing"};
-static const char *const parameter_keys[] = {"method", "base_model", "parameters", "layer_groups", "split", "mode", "tokenizer"};
+static const char *const common_keys[] = {"space", "name", "sources", "optimizer", "bounds", "start", "racing", "component"};
+static const char *const parameter_keys[] = {"method", "base_model", "parameters", "layer_groups", "split", "mode", "tokenizer", "dtype", "config_from"};
 static const char *const flow_keys[] = {"preset", "repetitions", "max_hops", "pin_ends", "scales", "start_on", "start_off"};
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
@@ -241,6 +242,14 @@ static int read_sources(study_file *f, study_step *s, const yaml_value *list, er
     return 0;
 }
 
+static int check_config_from(const study_step *s, const yaml_value *v, error *err)
+{
+    bool there = !s->config_from || (s->base_model && strcmp(s->base_model, s->config_from) == 0);
+    for (size_t i = 0; i < s->n_sources && !there; i++)
+        there = strcmp(s->sources[i], s->config_from) == 0;
+    return there ? 0 : yaml_fail(err, yaml_get(v, "config_from"), "config_from is '%s', which is neither a source nor the base_model", s->config_from);
+}
+
 static int read_parameter_step(study_file *f, study_step *s, const yaml_value *v, error *err)
 {
     const char *tokenizer = NULL;
@@ -256,12 +265,14 @@ static int read_parameter_step(study_file *f, study_step *s, const yaml_value *v
         return study_fail_unknown_model(f, yaml_get(v, "base_model"), s->base_model, err);
     if (strcmp(s->mode, "exact") != 0 && strcmp(s->mode, "compat") != 0)
         return yaml_fail(err, yaml_get(v, "mode"), "mode is '%s'; it should be exact or compat", s->mode);
+    if (recipe_dtype(recipe_member(v, "dtype"), &s->dtype, err) != 0 || study_want_text(v, "config_from", &s->config_from, err) != 0)
+        return -1;
     if (tokenizer && strcmp(tokenizer, "base") != 0)
         return yaml_fail(err, yaml_get(v, "tokenizer"), "tokenizer is '%s'; only 'base' is known", tokenizer);
     s->tokenizer_base = tokenizer != NULL;
     if (read_values(s, yaml_get(v, "parameters"), err) != 0 || read_sources(f, s, yaml_get(v, "sources"), err) != 0 || read_groups(s, yaml_get(v, "layer_groups"), err) != 0)
         return -1;
-    return read_split(s, yaml_get(v, "split"), err);
+    return check_config_from(s, v, err) == 0 ? read_split(s, yaml_get(v, "split"), err) : -1;
 }
 
 /* The settings of the paper's experiment, where the file does not say otherwise. */
@@ -355,14 +366,14 @@ static int read_step(study_file *f, const yaml_value *v, error *err)
 {
     const char *space = "parameters";
     study_step *s = &f->steps[f->n_steps++];
-    *s = (study_step){.repetitions = 2, .pin_ends = true, .scales = FLOW_SLOTS, .start_on = NAN, .start_off = NAN};
+    *s = (study_step){.repetitions = 2, .pin_ends = true, .scales = FLOW_SLOTS, .start_on = NAN, .start_off = NAN, .dtype = -1};
     if (study_want_kind(v, YAML_MAP, "a step of 'search'", err) != 0 || yaml_text(yaml_get(v, "space"), &space, err) != 0)
         return -1;
     if (strcmp(space, "parameters") != 0 && strcmp(space, "data-flow") != 0)
         return yaml_fail(err, yaml_get(v, "space"), "space is '%s'; it should be parameters or data-flow", space);
     s->space = space[0] == 'p' ? SPACE_PARAMETERS : SPACE_DATA_FLOW;
     if (check_keys(v, s->space, err) != 0 || study_want_text(v, "name", &s->name, err) != 0 || study_want_text(v, "start", &s->start, err) != 0 ||
-        yaml_bool(yaml_get(v, "racing"), &s->racing, err) != 0 || read_optimizer(s, yaml_get(v, "optimizer"), err) != 0 ||
+        yaml_bool(yaml_get(v, "racing"), &s->racing, err) != 0 || recipe_component(v, &s->language_only, err) != 0 || read_optimizer(s, yaml_get(v, "optimizer"), err) != 0 ||
         read_bounds(s, yaml_get(v, "bounds"), err) != 0)
         return -1;
     if ((s->space == SPACE_PARAMETERS ? read_parameter_step(f, s, v, err) : read_flow_step(f, s, v, err)) != 0 || read_name(f, s, v, err) != 0)
@@ -406,6 +417,7 @@ void study_free_steps(study_file *f)
         free(s->ranges);
         free(s->method);
         free(s->base_model);
+        free(s->config_from);
         free(s->optimizer);
         free(s->start);
         free(s->mode);

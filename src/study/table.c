@@ -6,8 +6,8 @@
 #include "base/memory.h"
 #include "study/finish.h"
 
-#define SOLVED 0.5          /* a question counts as solved above this */
 #define WORKED 3
+#define GOOD 0.5            /* an answer is shown as right from here on */
 
 static double result_number(const json_t *score, size_t i, const char *key)
 {
@@ -20,40 +20,56 @@ static size_t result_count(const json_t *score)
     return json_array_size(json_object_get(score, "results"));
 }
 
-static bool solved(const json_t *score, size_t i)
+static double score_at(const json_t *score, size_t i)
 {
-    return result_number(score, i, "score") > SOLVED;
+    return result_number(score, i, "score");
 }
 
-/* One set: its own interval. Several: the weighted mean, with the sets' standard errors (a quarter of an interval's width) added up. */
+/* The score of a set; of several sets `score` holds each. */
+static double set_value(const json_t *score, size_t k, size_t n_sets)
+{
+    const json_t *value = json_array_get(json_object_get(score, "sets"), k);
+    return n_sets > 1 && json_is_number(value) ? json_number_value(value) : contender_value(score);
+}
+
+/* One set: its own interval. Several: the weighted mean, with the sets' standard errors (a quarter of an interval's width) added up, and
+ * each set by itself. */
 static json_t *cell(const json_t *score, const question_pool *p, const size_t *counts)
 {
     size_t total = result_count(score), base = 0;
     if (!json_is_number(json_object_get(score, "score")) || total == 0)
-        return json_null();
+        return json_object_get(score, "reason") ? json_pack("{s:O}", "reason", json_object_get(score, "reason")) : json_null();
     double weight = 0, variance = 0, raw = 0, low = 0, high = 0, value = contender_value(score);
+    json_t *sets = json_array();
     bool language = false;
     for (size_t k = 0; k < p->count; k++) {
         double *scores = memory_new(counts[k], sizeof *scores), sum = 0;
         for (size_t i = 0; i < counts[k]; i++) {
-            scores[i] = result_number(score, base + i, "score");
+            scores[i] = score_at(score, base + i);
             sum += result_number(score, base + i, "raw");
         }
         score_interval(scores, counts[k], &low, &high);
         free(scores);
+        json_array_append_new(sets, json_pack("{s:s, s:f, s:f, s:f, s:I}", "task", p->sets[k].task->name, "score", set_value(score, k, p->count),
+                                              "low", low, "high", high, "n", (json_int_t)counts[k]));
         double w = p->sets[k].weight, error_k = (high - low) / 4;
         variance += w * w * error_k * error_k;
         raw += w * sum / (double)(counts[k] ? counts[k] : 1);
         weight += w;
         base += counts[k];
-        language = language || p->sets[k].task->language;
+        const scorer *by = p->sets[k].task->scorer;
+        language = language || (by && by->language);
     }
     if (p->count > 1) {
         double half = 2 * sqrt(variance) / weight;
-        low = value - half;
-        high = value + half;
+        bool share = value >= 0 && value <= 1;
+        low = share ? fmax(value - half, 0) : value - half;
+        high = share ? fmin(value + half, 1) : value + half;
     }
     json_t *json = json_pack("{s:f, s:f, s:f, s:I}", "score", value, "low", low, "high", high, "n", (json_int_t)total);
+    if (p->count > 1)
+        json_object_set(json, "tasks", sets);
+    json_decref(sets);
     if (language)
         json_object_set_new(json, "acc", json_real(raw / weight));
     return json;
@@ -85,23 +101,22 @@ static json_t *path_json(const contender *c)
     return hops;
 }
 
-/* Of two rows that answered the same questions: how many only the first solves, how many only the second, the two-sided sign test, and the
+/* Of two rows that answered the same questions: on how many the first scores more, on how many the second, the two-sided sign test, and the
  * difference of their scores with its 95 % interval. */
 static json_t *pair_json(const contender *a, const contender *b)
 {
     size_t n = result_count(a->held_out);
+    double *differences = memory_new(n, sizeof *differences), mean, low, high;
     json_int_t better = 0, worse = 0;
-    double sum = 0, squares = 0;
     for (size_t i = 0; i < n; i++) {
-        double d = result_number(a->held_out, i, "score") - result_number(b->held_out, i, "score");
-        better += solved(a->held_out, i) && !solved(b->held_out, i);
-        worse += !solved(a->held_out, i) && solved(b->held_out, i);
-        sum += d;
-        squares += d * d;
+        differences[i] = score_at(a->held_out, i) - score_at(b->held_out, i);
+        better += differences[i] > 0;
+        worse += differences[i] < 0;
     }
-    double mean = sum / (double)n, half = 1.96 * sqrt(fmax(squares / (double)n - mean * mean, 0) / (double)n);
+    difference_interval(differences, n, &mean, &low, &high);
+    free(differences);
     return json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "row", a->name, "against", b->name, "better", better, "worse", worse, "p",
-                     sign_test((size_t)better, (size_t)worse), "difference", mean, "low", mean - half, "high", mean + half);
+                     sign_test((size_t)better, (size_t)worse), "difference", mean, "low", low, "high", high);
 }
 
 /* What was found, against the best model, the best without search, and what the steps before it have found; and what its scales give. */
@@ -132,6 +147,26 @@ static void add_pairs(json_t *table, const contender_list *rows)
     json_object_set_new(table, "pairs", pairs);
 }
 
+static const json_t *score_of(const contender *c, bool held_out)
+{
+    return held_out ? c->held_out : c->select;
+}
+
+static bool is_graded(double score)
+{
+    return score != 0 && score != 1;
+}
+
+/* The best score of a source on question i, the winner not among them; 0 where there is none. */
+static double best_source(const contender_list *rows, const contender *winner, bool held_out, size_t i)
+{
+    double best = 0;
+    for (size_t k = 0; k < rows->count; k++)
+        if (strcmp(rows->items[k].kind, "source") == 0 && &rows->items[k] != winner)
+            best = fmax(best, score_at(score_of(&rows->items[k], held_out), i));
+    return best;
+}
+
 json_t *finish_table(session *s, const contender_list *rows, const contender *winner, const json_t *notes)
 {
     json_t *list = json_array();
@@ -154,34 +189,21 @@ json_t *finish_table(session *s, const contender_list *rows, const contender *wi
     if (!winner->held_out)
         return out;
     json_int_t wins = 0, losses = 0;
+    bool graded = false;
     for (size_t i = 0; i < result_count(winner->held_out); i++) {
-        bool any = false, ours = solved(winner->held_out, i);
-        for (size_t k = 0; k < rows->count; k++)
-            any = any ||
-                  (strcmp(rows->items[k].kind, "source") == 0 && &rows->items[k] != winner && solved(rows->items[k].held_out, i));
-        wins += ours && !any;
-        losses += !ours && any;
+        double ours = score_at(winner->held_out, i), theirs = best_source(rows, winner, true, i);
+        wins += ours > theirs;
+        losses += ours < theirs;
+        graded = graded || is_graded(ours) || is_graded(theirs);
     }
     json_object_set_new(out, "wins", json_integer(wins));
     json_object_set_new(out, "losses", json_integer(losses));
+    if (graded)
+        json_object_set_new(out, "graded", json_true());
     return out;
 }
 
 /* ---- worked answers */
-
-static const json_t *score_of(const contender *c, bool held_out)
-{
-    return held_out ? c->held_out : c->select;
-}
-
-static bool any_source(const contender_list *rows, const contender *winner, bool held_out, size_t i)
-{
-    for (size_t k = 0; k < rows->count; k++)
-        if (strcmp(rows->items[k].kind, "source") == 0 && &rows->items[k] != winner &&
-            solved(score_of(&rows->items[k], held_out), i))
-            return true;
-    return false;
-}
 
 static json_t *plain(const json_t *value)
 {
@@ -208,30 +230,35 @@ static json_t *work(const contender_list *rows, const contender *winner, bool he
                     const question *q)
 {
     json_t *answers = json_array();
-    bool ours = solved(score_of(winner, held_out), i), any = any_source(rows, winner, held_out, i);
+    double ours = score_at(score_of(winner, held_out), i), theirs = best_source(rows, winner, held_out, i);
+    bool graded = is_graded(ours) || is_graded(theirs);
     for (size_t k = 0; k < rows->count; k++) {
         const contender *c = &rows->items[k];
         if (strcmp(c->kind, "source") != 0 && c != winner)
             continue;
         const json_t *r = json_array_get(json_object_get(score_of(c, held_out), "results"), i),
                      *text = json_object_get(r, "answer");
-        json_array_append_new(answers, json_pack("{s:s, s:O, s:b}", "name", c->name, "text", text ? text : json_null(), "ok",
-                                                 solved(score_of(c, held_out), i)));
+        double score = score_at(score_of(c, held_out), i);
+        json_array_append_new(answers, json_pack("{s:s, s:O, s:f, s:b}", "name", c->name, "text", text ? text : json_null(), "score", score, "ok",
+                                                 score >= GOOD));
     }
     json_t *out = json_pack("{s:o, s:o, s:o}", "question", question_text(t, q), "gold",
                             plain(json_object_get(q->fields, t->answer_field)), "answers", answers);
-    const char *note = ours && !any ? "no source solves it"
-                       : ours       ? "a source solves it too"
-                       : any        ? "a source solves it, the winner does not"
-                                    : "nobody solves it";
+    const char *note = graded ? ours > theirs   ? "better than every source"
+                                : ours < theirs ? "a source is better"
+                                                : "the best source is as good"
+                       : ours > theirs ? "no source solves it"
+                       : ours < theirs ? "a source solves it, the winner does not"
+                       : ours > 0      ? "a source solves it too"
+                                       : "nobody solves it";
     json_object_set_new(out, "note", json_string(note));
     return out;
 }
 
-/* Whether question i is of the wanted kind: 0 won alone, 1 solved by a source too, 2 not solved by the winner. */
-static bool is_kind(int kind, bool ours, bool any)
+/* Whether a question is of the wanted kind: 0 won alone, 1 as good as a source and worth something, 2 lost. */
+static bool is_kind(int kind, double ours, double theirs)
 {
-    return kind == 0 ? ours && !any : kind == 1 ? ours && any : !ours;
+    return kind == 0 ? ours > theirs : kind == 1 ? ours == theirs && ours > 0 : ours < theirs || ours == 0;
 }
 
 json_t *finish_worked(session *s, const contender_list *rows, const contender *winner, const question_set *sets, size_t n)
@@ -246,7 +273,7 @@ json_t *finish_worked(session *s, const contender_list *rows, const contender *w
                 for (size_t k = 0; k < n_taken; k++)
                     seen = seen || taken[k] == i;
                 if (seen ||
-                    (round == 0 && !is_kind(kind, solved(score_of(winner, held_out), i), any_source(rows, winner, held_out, i))))
+                    (round == 0 && !is_kind(kind, score_at(score_of(winner, held_out), i), best_source(rows, winner, held_out, i))))
                     continue;
                 taken[n_taken++] = i;
                 break;

@@ -180,14 +180,14 @@ static const language_model *lid_of(struct builtin *b)
 
 static int want_language(struct builtin *b, const task *t, error *err)
 {
-    if (!t->language)
+    if (!t->scorer->language)
         return 0;
     if (!lid_of(b) && !(b->lid = language_open(NULL, err)))
         return -1;
-    return language_knows(lid_of(b), t->language)
+    return language_knows(lid_of(b), t->scorer->language)
                ? 0
                : fail(err, ERROR_USAGE, "%s: language '%s' is not one that lid.176.ftz knows (Japanese is ja)", t->file,
-                      t->language);
+                      t->scorer->language);
 }
 
 /* ---- sets that the engine runs */
@@ -223,10 +223,13 @@ static size_t count_pictures(const question_set *sets, size_t n_sets)
 static void tell_pictures(const struct builtin *b, feature_counts before, evaluation *out)
 {
     feature_counts now = feature_store_counts(b->features);
+    const char *folder = feature_store_folder(b->features);
     out->pictures = (feature_counts){now.computed - before.computed, now.found - before.found};
-    if (out->pictures.computed || out->pictures.found)
+    if (folder && (out->pictures.computed || out->pictures.found))
         progress_say("features of pictures: %llu computed, %llu found in %s", (unsigned long long)out->pictures.computed,
-                     (unsigned long long)out->pictures.found, b->options.features ? "the study's folder" : "files");
+                     (unsigned long long)out->pictures.found, folder);
+    else if (out->pictures.computed)
+        progress_say("features of pictures: %llu computed", (unsigned long long)out->pictures.computed);
 }
 
 static bool on_step(void *context, size_t done, size_t n, const engine_stats *stats)
@@ -289,7 +292,8 @@ static int run_engine(struct builtin *b, const lineup *c, const question_set *se
     }
     if (n_pictures) {
         feature_store_take(b->features, NULL, NULL, NULL, NULL);   /* the model may be gone before the next is taken */
-        tell_pictures(b, before, out);
+        if (status == 0)
+            tell_pictures(b, before, out);
     }
     bool ran = status == 0;
     if (ran)

@@ -72,8 +72,11 @@ evaluator *evaluator_new(const evaluator_options *options, error *err);
 void evaluator_free(evaluator *e);
 
 /* Confidence intervals of 95 %: Wilson for scores that are all 0 or 1, else a bootstrap of the mean (2000 resamples, fixed
- * seed). */
+ * seed), wider for few scores as Student's t is. One score that is neither 0 nor 1 tells nothing: [0, 1]. */
 void score_interval(const double *scores, size_t n, double *low, double *high);
+
+/* Of paired differences: their mean and its t interval; [-1, 1] where there are fewer than two. */
+void difference_interval(const double *differences, size_t n, double *mean, double *low, double *high);
 
 /* The two-sided sign test: how likely so uneven a split of better + worse paired differences is by chance. 1 without any. */
 double sign_test(size_t better, size_t worse);

@@ -303,7 +303,7 @@ bool number_corrected(const char *text, double *value)
 /* ---- as metrics */
 
 /* Gold text is a plain number; MGSM writes thousands separators into it. */
-static int gold_value(const json_t *gold, double *value, error *err)
+int number_gold(const json_t *gold, double *value, error *err)
 {
     if (json_is_number(gold)) {
         *value = json_number_value(gold);
@@ -331,36 +331,27 @@ static int gold_value(const json_t *gold, double *value, error *err)
     return status;
 }
 
-static int score_number(bool has, double found, const json_t *gold, double *score, error *err)
+static int score_number(bool has, double found, const json_t *reference, double *score, error *err)
 {
-    *score = 0;
-    if (!json_is_array(gold) || json_array_size(gold) == 0) {
-        double wanted;
-        if (gold_value(gold, &wanted, err) != 0)
-            return -1;
-        *score = has && found == wanted;
-        return 0;
-    }
-    for (size_t i = 0; i < json_array_size(gold); i++) {
-        double wanted;
-        if (gold_value(json_array_get(gold, i), &wanted, err) != 0)
-            return -1;
-        if (has && found == wanted)
-            *score = 1;
-    }
+    double wanted;
+    if (number_gold(reference, &wanted, err) != 0)
+        return -1;
+    *score = has && found == wanted;
     return 0;
 }
 
-int number_paper_score(const char *answer, const json_t *gold, double *score, error *err)
+int number_paper_score(const struct scorer *s, const char *answer, const json_t *reference, double *score, error *err)
 {
+    (void)s;
     double found = 0;
     bool has = number_paper(answer, &found);
-    return score_number(has, found, gold, score, err);
+    return score_number(has, found, reference, score, err);
 }
 
-int number_corrected_score(const char *answer, const json_t *gold, double *score, error *err)
+int number_corrected_score(const struct scorer *s, const char *answer, const json_t *reference, double *score, error *err)
 {
+    (void)s;
     double found = 0;
     bool has = number_corrected(answer, &found);
-    return score_number(has, found, gold, score, err);
+    return score_number(has, found, reference, score, err);
 }

@@ -1,24 +1,25 @@
 #include "task/space.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
 
 #include "base/memory.h"
 
+bool space_is(uint32_t c)
+{
+    utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
+    return (c >= 9 && c <= 13) || (c >= 0x1C && c <= 0x1F) || c == 0x85 || category == UTF8PROC_CATEGORY_ZS ||
+           category == UTF8PROC_CATEGORY_ZL || category == UTF8PROC_CATEGORY_ZP;
+}
+
 /* Bytes of the character at s; *space tells whether it is white space. Invalid bytes are characters of their own. */
 static size_t step(const char *s, size_t n, bool *space)
 {
     utf8proc_int32_t c;
     utf8proc_ssize_t k = utf8proc_iterate((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, &c);
-    *space = false;
-    if (k <= 0)
-        return 1;
-    utf8proc_category_t category = utf8proc_category(c);
-    *space = (c >= 9 && c <= 13) || c == 0x85 || category == UTF8PROC_CATEGORY_ZS || category == UTF8PROC_CATEGORY_ZL ||
-             category == UTF8PROC_CATEGORY_ZP;
-    return (size_t)k;
+    *space = k > 0 && space_is((uint32_t)c);
+    return k > 0 ? (size_t)k : 1;
 }
 
 char *space_trim(const char *text)

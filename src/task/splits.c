@@ -249,15 +249,14 @@ static void command_splits(task *t)
 /* Every gold answer must be one that the metric understands: better now than after an hour. */
 static int check_gold(const task *t, error *err)
 {
-    for (size_t s = 0; t->metric && s < t->n_splits; s++)
+    for (size_t s = 0; t->scorer && s < t->n_splits; s++)
         for (size_t i = 0; i < t->splits[s].count; i++) {
             const question *q = t->splits[s].questions[i];
             const json_t *gold = json_object_get(q->fields, t->answer_field);
-            double score;
             if (!gold)
                 return fail(err, ERROR_FORMAT, "%s line %zu: no field '%s', which %s names as the answer", q->file, q->line,
                             t->answer_field, t->file);
-            if (t->metric->score("", gold, &score, err) != 0)
+            if (scorer_check(t->scorer, gold, err) != 0)
                 return fail_in(err, "%s line %zu", q->file, q->line);
         }
     return 0;

@@ -84,34 +84,11 @@ static int read_stops(task *t, const yaml_value *v, error *err)
 
 static int read_metric(task *t, const yaml_value *root, error *err)
 {
-    static const char *const keys[] = {"name", "language", NULL};
     const yaml_value *v = yaml_get(root, "metric");
-    const char *name = NULL, *language = NULL;
-    if (v && v->kind == YAML_MAP) {
-        if (yaml_known_keys(v, keys, err) != 0 || yaml_text(yaml_get(v, "language"), &language, err) != 0 ||
-            want_text(v, "name", &name, err) != 0)
-            return -1;
-    } else if (want_text(root, "metric", &name, err) != 0) {
-        return -1;
-    }
-    t->metric = metric_find(name);
-    if (!t->metric) {
-        string known = {0};
-        for (const char *const *m = metric_names(); *m; m++)
-            string_print(&known, "%s%s", m == metric_names() ? "" : ", ", *m);
-        const char *near = text_nearest(name, metric_names());
-        yaml_fail(err, v, "unknown metric '%.60s'%s%s%s; known: %s", name, near ? ", did you mean '" : "", near ? near : "",
-                  near ? "'?" : "", known.text);
-        free(known.text);
-        return -1;
-    }
-    if (!language)
-        return 0;
-    size_t n = strlen(language);
-    if (n < 2 || n > 8 || strspn(language, "abcdefghijklmnopqrstuvwxyz") != n)
-        return yaml_fail(err, yaml_get(v, "language"), "a language is a code such as ja or en, not '%.60s'", language);
-    t->language = memory_text(language);
-    return 0;
+    if (!v)
+        return fail(err, ERROR_FORMAT, "%s: 'metric' is missing", root->file);
+    t->scorer = scorer_read(v, err);
+    return t->scorer ? 0 : -1;
 }
 
 static int read_generation(task *t, const yaml_value *root, error *err)
@@ -144,18 +121,20 @@ static int read_generation(task *t, const yaml_value *root, error *err)
     return read_stops(t, yaml_get(root, "stop"), err);
 }
 
-/* image and tiles. */
-static int read_picture(task *t, const yaml_value *root, error *err)
+/* What a prompt is made of beside its text. */
+static int read_parts(task *t, const yaml_value *root, error *err)
 {
     const char *field = NULL;
-    bool tiles = true;
+    bool tiles = true, special = true;
     const yaml_value *v = yaml_get(root, "tiles");
-    if (yaml_text(yaml_get(root, "image"), &field, err) != 0 || yaml_bool(v, &tiles, err) != 0)
+    if (yaml_text(yaml_get(root, "image"), &field, err) != 0 || yaml_bool(v, &tiles, err) != 0 ||
+        yaml_bool(yaml_get(root, "special_tokens"), &special, err) != 0)
         return -1;
     if (v && !field)
         return yaml_fail(err, v, "tiles says something of pictures, but 'image' names no field that holds one");
     t->image_field = memory_text(field);
     t->one_view = !tiles;
+    t->no_special = !special;
     return 0;
 }
 
@@ -163,7 +142,7 @@ static int read_command(task *t, const yaml_value *root, const yaml_value *v, er
 {
     static const char *const keys[] = {"run", "seconds", NULL};
     static const char *const engine_keys[] = {"prompt", "answer", "max_new_tokens", "stop", "truncate", "temperature", "top_p",
-                                              "repetition_penalty", "metric", "beams", "min_new_tokens", "image", "tiles", NULL};
+                                              "repetition_penalty", "metric", "beams", "min_new_tokens", "image", "tiles", "special_tokens", NULL};
     const char *run = NULL;
     if (v->kind != YAML_MAP)
         return yaml_fail(err, v, "command should be {run: \"... {model}\", seconds: 600}");
@@ -184,7 +163,7 @@ static int read_command(task *t, const yaml_value *root, const yaml_value *v, er
 static int read_keys(task *t, const yaml_value *root, uint64_t seed, error *err)
 {
     static const char *const keys[] = {"name", "data", "splits", "id", "prompt", "answer", "max_new_tokens", "stop", "truncate",
-                                       "temperature", "top_p", "repetition_penalty", "metric", "command", "beams", "min_new_tokens", "image", "tiles", NULL};
+                                       "temperature", "top_p", "repetition_penalty", "metric", "command", "beams", "min_new_tokens", "image", "tiles", "special_tokens", NULL};
     const char *name = NULL, *answer = "answer";
     const yaml_value *command = yaml_get(root, "command");
     if (root->kind != YAML_MAP)
@@ -200,7 +179,7 @@ static int read_keys(task *t, const yaml_value *root, uint64_t seed, error *err)
         if (read_command(t, root, command, err) != 0)
             return -1;
     } else if (read_prompt(t, root, err) != 0 || read_metric(t, root, err) != 0 || read_generation(t, root, err) != 0 ||
-               read_picture(t, root, err) != 0) {
+               read_parts(t, root, err) != 0) {
         return -1;
     }
     return splits_read(t, root, seed, err);
@@ -254,7 +233,7 @@ void task_free(task *t)
     free(t->text);
     free(t->answer_field);
     free(t->image_field);
-    free(t->language);
+    scorer_free(t->scorer);
     free(t->command);
     free(t);
 }
@@ -308,24 +287,15 @@ int task_prompt(const task *t, const question *q, const tokenizer *tok, token_li
     char *text = template_fill(t->prompt, q->fields, name, err);
     if (!text)
         return -1;
-    int status = t->image_field ? picture_encode(tok, text, true, 1, out, err) : tokenizer_encode(tok, text, strlen(text), true, out, err);
+    int status = t->image_field ? picture_encode(tok, text, !t->no_special, 1, out, err) : tokenizer_encode(tok, text, strlen(text), !t->no_special, out, err);
     free(text);
     return status == 0 || !t->image_field ? status : fail_in(err, "%s", name);
 }
 
 int task_judge(const task *t, const question *q, const char *answer, const language_model *lid, judgement *out, error *err)
 {
-    if (t->language && !lid)
-        return fail(err, ERROR_STATE, "%s: asks for language '%s', but no language model is open", t->file, t->language);
     const json_t *gold = json_object_get(q->fields, t->answer_field);
     if (!gold)
         return fail(err, ERROR_FORMAT, "%s line %zu: no field '%s'", q->file, q->line, t->answer_field);
-    char *trimmed = space_trim(answer);
-    int status = t->metric->score(trimmed, gold, &out->raw, err);
-    free(trimmed);
-    if (status != 0)
-        return fail_in(err, "%s line %zu", q->file, q->line);
-    out->language_ok = !t->language || language_is(lid, answer, t->language);
-    out->score = out->language_ok ? out->raw : 0;
-    return 0;
+    return scorer_judge(t->scorer, answer, gold, lid, out, err) == 0 ? 0 : fail_in(err, "%s line %zu", q->file, q->line);
 }

@@ -10,8 +10,9 @@
  *     truncate: left                   # else a prompt that does not fit is an error
  *     temperature: 0                   # and top_p, repetition_penalty; 0 is greedy
  *     beams: 5                         # beam search; and min_new_tokens
+ *     special_tokens: true             # what the tokenizer adds, BOS
  *     image: image                     # the field with a picture's file; <image> in the prompt is where it stands
- *     metric: {name: number_paper, language: ja}
+ *     metric: {name: number_paper, language: ja}   # scorer.h has the other options
  * or
  *     command: {run: "python score.py {model}", seconds: 600}      # prints one JSON line {"score": 0.7}
  * With `data` or `splits` too, {questions} in the command is a JSONL file of those to be asked, and the line may carry
@@ -29,8 +30,7 @@
 #include "base/error.h"
 #include "base/yaml.h"
 #include "task/dataset.h"
-#include "task/language.h"
-#include "task/metric.h"
+#include "task/scorer.h"
 #include "text/template.h"
 #include "text/tokenizer.h"
 
@@ -50,10 +50,10 @@ typedef struct task {
     bool truncate_left;
     int min_new, beams;            /* 0: none */
     char *image_field;             /* that names a question's picture, a file beside the question's; NULL: questions without pictures; owned */
+    bool no_special;               /* the prompt is encoded without BOS and the like */
     bool one_view;                 /* a picture is one view, whatever the model's files say of tiles */
     float temperature, top_p, repetition_penalty;
-    const metric *metric;
-    char *language;                /* NULL: no language condition */
+    scorer *scorer;                /* the metric with its options; NULL for commands, which judge by themselves; owned */
     char *command; double command_seconds;   /* NULL for tasks that the engine runs */
     dataset **datasets; size_t n_datasets;
     task_split *splits; size_t n_splits;
@@ -82,14 +82,7 @@ char *task_picture(const task *t, const question *q);
 /* The prompt's tokens for one question, PICTURE_PLACE (picture.h) where its picture goes; appended to *out. */
 int task_prompt(const task *t, const question *q, const tokenizer *tok, token_list *out, error *err);
 
-typedef struct judgement {
-    double score;                  /* what counts: right, and in the right language where that is asked */
-    double raw;                    /* without the language condition */
-    bool language_ok;
-} judgement;
-
-/* White space around the answer does not count, except for the language, where the paper keeps it. `lid` may be NULL for
- * tasks without a language. */
+/* Against the question's gold answer. `lid` may be NULL for tasks without a language. */
 int task_judge(const task *t, const question *q, const char *answer, const language_model *lid, judgement *out, error *err);
 
 #endif

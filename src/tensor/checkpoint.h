@@ -81,10 +81,13 @@ json_t *checkpoint_config(const checkpoint *c, error *err);
 
 typedef struct checkpoint_write_options {
     uint64_t shard_bytes;     /* 0: 5 GB */
-    bool replace;             /* replace an existing OUT */
+    bool replace;             /* replace an existing OUT: a folder that holds a model, or an empty one */
     /* extra files of the folder, written beside the tensors, in place of copied ones of that name: [n_files]; borrowed */
     const struct checkpoint_file *files;
     size_t n_files;
+    /* files and folders that went into c beside those that it was read from: OUT may be none of them and hold none; [n_inputs]; borrowed */
+    const char *const *inputs;
+    size_t n_inputs;
     /* what the tensors are made of; NULL: a failure leaves nothing to go on from. resume: go on behind the shards that a run with this key finished */
     const char *key;
     bool resume;
@@ -93,8 +96,8 @@ typedef struct checkpoint_write_options {
 /* Writes a Hugging Face folder that transformers loads without a warning: model.safetensors or shards with an
  * index, config.json (dtype, num_hidden_layers, vocab_size, tie_word_embeddings corrected to the tensors),
  * tokenizer files, generation_config.json and chat template copied from c->folder. Into OUT.partial,
- * then renamed; a failure leaves neither. An OUT that is, or holds, what c was read from is an error; what else went into
- * making c (sources of a merge) the caller checks. */
+ * then renamed; a failure leaves neither. An OUT that is, or holds, what c was read from or one of the inputs is an error, and so is an OUT to be
+ * replaced that is a folder of something else. */
 int checkpoint_write(const checkpoint *c, const char *out, const checkpoint_write_options *options, error *err);
 
 #endif

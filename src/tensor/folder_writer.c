@@ -99,19 +99,47 @@ static int check_input(const char *input, const char *out, const char *partial, 
 static int check_inputs(const folder_writer *w, error *err)
 {
     const checkpoint *c = w->outline;
-    if (!w->out[0])
-        return fail(err, ERROR_USAGE, "the output folder has no name");
     if (check_input(c->folder, w->out, w->partial, err) != 0)
         return -1;
     for (size_t i = 0; i < c->n_buffers; i++)
         if (check_input(buffer_path(c->buffers[i]), w->out, w->partial, err) != 0)
             return -1;
-    DIR *folder = file_exists(w->out) && !w->options.replace ? opendir(w->out) : NULL;
+    for (size_t i = 0; i < w->options.n_inputs; i++)
+        if (check_input(w->options.inputs[i], w->out, w->partial, err) != 0)
+            return -1;
+    return 0;
+}
+
+/* Whether a folder holds what a model's folder does, or nothing. */
+static bool may_be_replaced(DIR *folder)
+{
+    static const char *const endings[] = {"config.json", ".safetensors", ".safetensors.index.json", ".bin", "recipe.yml", "path.yml"};
+    bool empty = true, model = false;
+    for (struct dirent *entry; !model && (entry = file_next_entry(folder)); empty = false)
+        for (size_t i = 0; i < COUNT(endings); i++)
+            model = model || text_ends_with(entry->d_name, endings[i]);
+    return empty || model;
+}
+
+static int check_out(const folder_writer *w, error *err)
+{
+    if (!w->out[0])
+        return fail(err, ERROR_USAGE, "the output folder has no name");
+    if (!file_exists(w->out))
+        return 0;
+    if (is_inside(".", w->out))
+        return fail(err, ERROR_USAGE, "%s: the current folder lies in it, so it cannot be replaced; give another output", w->out);
+    DIR *folder = opendir(w->out);
     bool empty = folder && !file_next_entry(folder);
     if (folder)
+        rewinddir(folder);
+    bool model = folder && may_be_replaced(folder);
+    if (folder)
         closedir(folder);
-    if (file_exists(w->out) && !w->options.replace && !empty)
+    if (!w->options.replace && !empty)
         return fail(err, ERROR_USAGE, "%s: exists already and is not an empty folder; give another name or --force", w->out);
+    if (folder && !model)
+        return fail(err, ERROR_USAGE, "%s: is a folder without a model, which --force does not remove; give another name", w->out);
     return 0;
 }
 
@@ -260,11 +288,13 @@ folder_writer *folder_begin(const checkpoint *outline, const char *out, const ch
     w->outline = outline;
     w->fd = -1;
     w->out = memory_text(out);
+    for (size_t n = strlen(w->out); n > 1 && w->out[n - 1] == '/'; n--)
+        w->out[n - 1] = '\0';
     w->partial = file_partial(out);
     if (options)
         w->options = *options;
     lay_out(w);
-    if (check_inputs(w, err) == 0 && check_companions(outline, err) == 0 && (w->options.resume || check_space(w, err) == 0) && make_partial(w, err) == 0 &&
+    if (check_inputs(w, err) == 0 && check_out(w, err) == 0 && check_companions(outline, err) == 0 && (w->options.resume || check_space(w, err) == 0) && make_partial(w, err) == 0 &&
         check_space(w, err) == 0) {
         w->began = true;
         return w;

@@ -37,9 +37,11 @@ typedef struct gguf_options {
     const quant_type *type;   /* of the matrices; NULL: the checkpoint's own; vectors are F32 always */
     bool replace;             /* replace an existing OUT */
     const char *name;         /* general.name; NULL: OUT's */
+    const char *const *inputs;   /* [n_inputs] files that went into the model beside those that it was read from: not to be written over; borrowed */
+    size_t n_inputs;
 } gguf_options;
 
-/* Writes one GGUF file with tensors and metadata as llama.cpp's converter has them, the tokenizer from the checkpoint's
+/* Writes one GGUF file (gguf_writer.h does so row by row) with tensors and metadata as llama.cpp's converter has them, the tokenizer from the checkpoint's
  * folder among it. Into OUT.partial, then renamed: a failure leaves nothing. Tensors are written one by one; those with a maker
  * and no data are made as they are written. */
 int gguf_write(const checkpoint *c, const char *out, const gguf_options *options, error *err);

@@ -136,16 +136,20 @@ void quant_read(const quant_type *type, const unsigned char *from, void *out, si
 }
 
 /* Halves go away from zero, as C's roundf does. A block of zeros, or of numbers so small that 1 / scale is infinite, is all zeros. */
-void quant_write_q8_0(const float *from, unsigned char *out, size_t n)
+int quant_write_q8_0(const float *from, unsigned char *out, size_t n)
 {
+    int status = 0;
     for (size_t b = 0; b < n; b += QUANT_Q8_0_BLOCK, out += QUANT_Q8_0_BYTES) {
         float largest = 0;
         for (int i = 0; i < QUANT_Q8_0_BLOCK; i++)
             largest = fabsf(from[b + (size_t)i]) > largest ? fabsf(from[b + (size_t)i]) : largest;
         float d = largest / 127, inverse = d > 0 && 1 / d <= FLT_MAX ? 1 / d : 0;
         uint16_t half = f16_from_f32(d);
+        if ((half & 0x7C00) == 0x7C00)
+            status = -1;
         memcpy(out, &half, 2);
         for (int i = 0; i < QUANT_Q8_0_BLOCK; i++)
             out[2 + i] = (unsigned char)(int8_t)roundf(from[b + (size_t)i] * inverse);
     }
+    return status;
 }

@@ -23,7 +23,7 @@ const quant_type *quant_named(const char *name);        /* any case; NULL when u
 void quant_read(const quant_type *type, const unsigned char *from, void *out, size_t n);
 
 /* n floats [a multiple of 32] as Q8_0, 34 bytes a block. */
-void quant_write_q8_0(const float *from, unsigned char *out, size_t n);
+int quant_write_q8_0(const float *from, unsigned char *out, size_t n);   /* -1 where a block's scale is more than F16 holds */
 
 #define QUANT_Q8_0_BLOCK 32
 #define QUANT_Q8_0_BYTES 34

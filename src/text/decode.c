@@ -212,14 +212,32 @@ static void run_step(const decode_step *s, const texts *in, texts *out)
     free(bytes.text);
 }
 
+/* SentencePiece decodes as the stream does: it never takes back what it said. */
+static char *decode_pieces(const tokenizer *t, const int32_t *ids, size_t n, bool skip_special, size_t *length)
+{
+    string all = {0};
+    token_stream *s = token_stream_new(t, skip_special);
+    string_puts(&all, "");
+    for (size_t i = 0; i <= n; i++) {
+        const char *text = i < n ? token_stream_add(s, ids[i]) : token_stream_finish(s);
+        string_add(&all, text, token_stream_length(s));
+    }
+    token_stream_free(s);
+    if (length)
+        *length = all.length;
+    return all.text;
+}
+
 char *tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, bool skip_special, size_t *length)
 {
+    if (t->pieces)
+        return decode_pieces(t, ids, n, skip_special, length);
     texts now = {0}, next = {0};
     string_puts(&now.text, "");
     string_puts(&next.text, "");
     for (size_t i = 0; i < n; i++) {
         const char *text = tokenizer_text(t, ids[i]);
-        if (!text || (skip_special && added_is_special(&t->added, ids[i])))
+        if (!text || (skip_special && tokenizer_is_special(t, ids[i])))
             continue;
         if (!t->decoder.present && now.count)
             string_puts(&now.text, " ");

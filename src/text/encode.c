@@ -48,6 +48,8 @@ static int encode_stretch(void *context, const char *text, size_t n, bool first,
 {
     encoding *e = context;
     const tokenizer *t = e->tokenizer;
+    if (t->pieces)
+        return piece_model_encode(t, text, n, first, add_id, e, err);
     string normal = {0};
     string_add(&normal, text, n);
     int status = normalizer_run(t->normalizer, &normal, &first, err);

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "text/pattern.h"
+#include "text/sentencepiece.h"
 #include "text/tokenizer.h"
 #include "text/vocabulary.h"
 
@@ -98,6 +99,7 @@ int added_split(const added_tokens *a, const trie *t, const char *text, size_t n
 /* Post-processor: ids around the text's. */
 #define POST_TEXT (-1)
 typedef struct post_processor { int32_t *item; size_t count; } post_processor;   /* ids, and POST_TEXT for the text's ids */
+void post_start(post_processor *p);   /* the text alone */
 int post_read(post_processor *p, const json_t *value, const char *file, error *err);
 void post_set_edges(post_processor *p, int add_bos, int32_t bos, int add_eos, int32_t eos);   /* 1, 0, or -1: as it is */
 void post_describe(const post_processor *p, string *out);
@@ -128,8 +130,27 @@ void decode_metaspace(const decode_step *s, const char *token, size_t n, bool fi
 void decode_byte_level(const char *token, size_t n, string *out);   /* bytes, which may be any */
 void decode_strip(const decode_step *s, const char **token, size_t *n);
 
+/* A tokenizer.model in place of normalizer, pre-tokenizer, BPE and decoder; bpe.vocabulary holds its pieces. */
+typedef struct piece_model {
+    piece_file file;
+    piece_library *library;
+    bool prefix_first;   /* a space before the first text alone, not before each between added tokens (transformers' "legacy": false) */
+    bool strips;         /* decoding drops the space before the first piece */
+} piece_model;
+void piece_model_free(piece_model *p);
+int piece_model_encode(const tokenizer *t, const char *text, size_t n, bool first, void (*add)(void *context, int32_t id), void *context, error *err);
+
+/* folder: whose tokenizer_config.json and the like say more; NULL: the model alone. */
+tokenizer *piece_tokenizer_open(const char *path, const char *folder, error *err);
+bool piece_tokenizer_is(const char *bytes, size_t n);   /* whether a file begins as a SentencePiece model, not as JSON */
+tokenizer *piece_tokenizer_parse(const char *bytes, size_t n, const char *name, const char *folder, error *err);
+
+/* tokenizer_config.json: BOS, EOS and whether they are added. */
+int tokenizer_read_config(tokenizer *t, const char *text, size_t n, const char *path, error *err);
+
 struct tokenizer {
     char *name;
+    piece_model *pieces;   /* NULL for a tokenizer.json; owned */
     bpe bpe;
     added_tokens added;
     normalizer *normalizer;

@@ -97,9 +97,14 @@ static int read_step(void *context, const json_t *value, error *err)
     return status;
 }
 
-int post_read(post_processor *p, const json_t *value, const char *file, error *err)
+void post_start(post_processor *p)
 {
     add(p, POST_TEXT);
+}
+
+int post_read(post_processor *p, const json_t *value, const char *file, error *err)
+{
+    post_start(p);
     return value && !json_is_null(value) ? read_step(&(reading){p, file}, value, err) : 0;
 }
 

@@ -19,6 +19,7 @@ struct token_stream {
     bool byte_tokens;       /* <0xNN> stand for bytes: what is ill-formed becomes one U+FFFD a byte, else one a maximal part */
     token_list ids;         /* whole: all of them */
     size_t tokens;          /* so far */
+    bool begun;             /* pieces: something came before the next token: its space stays */
     size_t *left;           /* [decoder.count] how many characters each Strip behind Fuse may still drop; owned */
     string pending, out, spare;
     char *last;             /* whole: what finish returned */
@@ -52,6 +53,7 @@ token_stream *token_stream_new(const tokenizer *t, bool skip_special)
         s->left[i] = t->decoder.step[i].kind == DECODE_STRIP ? t->decoder.step[i].start : 0;
         s->byte_tokens = s->byte_tokens || t->decoder.step[i].kind == DECODE_BYTE_FALLBACK;
     }
+    s->byte_tokens = s->byte_tokens || t->pieces;
     string_puts(&s->out, "");
     return s;
 }
@@ -118,6 +120,34 @@ static void add_token(token_stream *s, const char *token, size_t n)
     s->spare = next;
 }
 
+/* One piece of a SentencePiece model, as its Decode has it: control pieces are nothing, the first space of the text is dropped. */
+static void add_piece(token_stream *s, int32_t id, const char *token, size_t n)
+{
+    const piece_model *p = s->tokenizer->pieces;
+    bool own = id < p->file.count && !vocabulary_text(&s->tokenizer->added.words, id, NULL);
+    enum piece_kind kind = own ? (enum piece_kind)p->file.kind[id] : PIECE_USER_DEFINED;
+    int byte = kind == PIECE_BYTE ? decoder_byte(token, n) : -1;
+    const size_t space = strlen(PIECE_SPACE);
+    if (kind == PIECE_CONTROL)
+        return;
+    if (byte >= 0) {
+        string_add(&s->pending, &(char){(char)byte}, 1);
+    } else if (kind == PIECE_UNKNOWN) {
+        string_puts(&s->pending, p->file.unknown);
+    } else {
+        while (own && !s->begun && p->strips && n >= space && !memcmp(token, PIECE_SPACE, space)) {
+            token += space, n -= space;
+            s->begun = !p->file.trims;
+        }
+        for (const char *next; (next = memmem(token, n, PIECE_SPACE, own ? space : SIZE_MAX)); n -= (size_t)(next - token) + space, token = next + space) {
+            string_add(&s->pending, token, (size_t)(next - token));
+            string_puts(&s->pending, " ");
+        }
+        string_add(&s->pending, token, n);
+    }
+    s->begun = s->begun || s->pending.length;
+}
+
 /* A character through the Strips behind Fuse. */
 static void emit(token_stream *s, uint32_t c)
 {
@@ -180,13 +210,16 @@ const char *token_stream_add(token_stream *s, int32_t id)
 {
     s->out.length = 0;
     const char *token = tokenizer_text(s->tokenizer, id);
-    if (!token || (s->skip_special && added_is_special(&s->tokenizer->added, id)))
+    if (!token || (s->skip_special && tokenizer_is_special(s->tokenizer, id)))
         return take(s);
     if (s->whole) {
         token_list_add(&s->ids, id);
         return take(s);
     }
-    add_token(s, token, strlen(token));
+    if (s->tokenizer->pieces)
+        add_piece(s, id, token, strlen(token));
+    else
+        add_token(s, token, strlen(token));
     s->tokens++;
     drain(s, false);
     return take(s);

@@ -37,6 +37,7 @@ void tokenizer_free(tokenizer *t)
 {
     if (!t)
         return;
+    piece_model_free(t->pieces);
     bpe_free(&t->bpe);
     added_free(&t->added);
     normalizer_free(t->normalizer);
@@ -106,11 +107,11 @@ static int want_edge(const json_t *config, const char *key, const char *file, in
 }
 
 /* tokenizer_config.json: what it says of BOS and EOS outright goes before the post-processor's word, as in transformers. */
-static int read_config(tokenizer *t, const char *text, size_t n, const char *path, error *err)
+int tokenizer_read_config(tokenizer *t, const char *text, size_t n, const char *path, error *err)
 {
     json_error_t where;   /* not json_parse: model_max_length is often 10^30 */
     json_t *config = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where);
-    int status = -1, add_bos = -1, add_eos = -1;
+    int status = -1, add_bos = t->pieces ? 1 : -1, add_eos = t->pieces ? 0 : -1;   /* -1: what the post-processor says */
     if (!config)
         return fail(err, ERROR_FORMAT, "%s: not valid JSON at line %d, column %d: %s", path, where.line, where.column,
                     where.text);
@@ -135,7 +136,7 @@ static int read_config_file(tokenizer *t, const char *path, error *err)
     if (!file_exists(path))
         return 0;
     char *text = file_read(path, (size_t)64 << 20, &n, err);
-    int status = text ? read_config(t, text, n, path, err) : -1;
+    int status = text ? tokenizer_read_config(t, text, n, path, err) : -1;
     free(text);
     return status;
 }
@@ -148,7 +149,7 @@ static tokenizer *open_gguf(const char *path, error *err)
         fail(err, ERROR_UNSUPPORTED, "%s: holds no tokenizer", path);
     else if (config)
         t = tokenizer_parse(json, strlen(json), path, err);
-    if (t && read_config(t, config, strlen(config), path, err) != 0) {
+    if (t && tokenizer_read_config(t, config, strlen(config), path, err) != 0) {
         tokenizer_free(t);
         t = NULL;
     }
@@ -163,7 +164,7 @@ static tokenizer *open_file(const char *path, error *err)
     char *text = file_read(path, (size_t)256 << 20, &n, err);
     if (!text)
         return NULL;
-    tokenizer *t = tokenizer_parse(text, n, path, err);
+    tokenizer *t = piece_tokenizer_is(text, n) ? piece_tokenizer_parse(text, n, path, NULL, err) : tokenizer_parse(text, n, path, err);
     free(text);
     return t;
 }
@@ -175,12 +176,9 @@ tokenizer *tokenizer_open(const char *path, error *err)
     char *json = file_join(path, "tokenizer.json"), *model = file_join(path, "tokenizer.model");
     char *config = file_join(path, "tokenizer_config.json");
     tokenizer *t = NULL;
-    if (!file_exists(json) && file_exists(model))
-        fail(err, ERROR_UNSUPPORTED, "%s: has tokenizer.model but no tokenizer.json; write one with transformers: "
-             "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)", path);
-    else
-        t = open_file(json, err);
-    if (t && read_config_file(t, config, err) != 0) {
+    bool alone = !file_exists(json) && file_exists(model);
+    t = alone ? piece_tokenizer_open(model, path, err) : open_file(json, err);
+    if (t && !alone && read_config_file(t, config, err) != 0) {
         tokenizer_free(t);
         t = NULL;
     }
@@ -200,7 +198,7 @@ tokenizer *tokenizer_of(const checkpoint *c, error *err)
     if (!json)
         return tokenizer_open(c->folder, err);
     tokenizer *t = tokenizer_parse(json->text, strlen(json->text), c->name, err);
-    if (t && config && config->text && read_config(t, config->text, strlen(config->text), c->name, err) != 0) {
+    if (t && config && config->text && tokenizer_read_config(t, config->text, strlen(config->text), c->name, err) != 0) {
         tokenizer_free(t);
         t = NULL;
     }
@@ -228,7 +226,8 @@ const char *tokenizer_text(const tokenizer *t, int32_t id)
 
 bool tokenizer_is_special(const tokenizer *t, int32_t id)
 {
-    return added_is_special(&t->added, id);
+    enum piece_kind kind = t->pieces && id >= 0 && id < t->pieces->file.count ? (enum piece_kind)t->pieces->file.kind[id] : PIECE_NORMAL;
+    return added_is_special(&t->added, id) || kind == PIECE_CONTROL || kind == PIECE_UNKNOWN;
 }
 
 int32_t tokenizer_bos(const tokenizer *t)
@@ -244,7 +243,10 @@ int32_t tokenizer_eos(const tokenizer *t)
 void tokenizer_digest(const tokenizer *t, char hex[65])
 {
     string all = {0};
-    bpe_describe(&t->bpe, &all);
+    if (t->pieces)
+        string_print(&all, "pieces %s %d\n", t->pieces->file.digest, t->pieces->prefix_first);
+    else
+        bpe_describe(&t->bpe, &all);
     added_describe(&t->added, &all);
     normalizer_describe(t->normalizer, &all);
     pre_tokenizer_describe(t->pre, &all);

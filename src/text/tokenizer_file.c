@@ -230,9 +230,14 @@ tokenizer_file *tokenizer_file_open(const char *folder, error *err)
     size_t n;
     if (check(folder, err) != 0 || companion_read(folder, "tokenizer.json", (size_t)256 << 20, &text, &n, err) != 0)
         return NULL;
+    if (!text) {
+        fail(err, ERROR_UNSUPPORTED, "%s: has tokenizer.model but no tokenizer.json, from which tokenizers are put together; write one with transformers: "
+             "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)", folder);
+        return NULL;
+    }
     tokenizer_file *f = memory_new(1, sizeof *f);
     f->name = memory_text(folder);
-    f->root = json_parse(text ? text : "", n, folder, err);
+    f->root = json_parse(text, n, folder, err);
     free(text);
     if (f->root && !json_is_array(json_object_get(f->root, "added_tokens")))
         json_object_set_new(f->root, "added_tokens", json_array());

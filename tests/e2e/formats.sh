@@ -43,4 +43,21 @@ block "sh gguf" | while read -r line; do
     eval "${line/#merganser/\"\$MERGANSER\"} --quiet" > "$work/gguf"
 done
 grep -q "Q8_0" "$work/gguf" || die "ja.gguf holds no Q8_0"
+# A merge straight into a GGUF file is its folder exported, byte for byte; a source is never what is written over.
+mkdir "$work/straight" "$work/round"
+for recipe in tokenizer slices path recipe; do
+    for type in f32 q8_0; do
+        rm -rf "$work/round/folder"
+        "$MERGANSER" merge "$work/$recipe.yml" "$work/straight/x.gguf" --gguf-type $type --force --quiet > /dev/null 2>&1
+        "$MERGANSER" merge "$work/$recipe.yml" "$work/round/folder" --quiet > /dev/null 2>&1
+        "$MERGANSER" export "$work/round/folder" "$work/round/x.gguf" --gguf-type $type --force --quiet > /dev/null
+        cmp "$work/straight/x.gguf" "$work/round/x.gguf" || die "$recipe.yml into a GGUF file of $type is not its folder exported"
+    done
+done
+[ "$(ls "$work/straight")" = x.gguf ] || die "a merge into a GGUF file leaves something beside it"
+mv "$work/straight/x.gguf" "$work/straight/y.gguf.partial"
+printf 'models: [{model: %s}]\nmerge_method: linear\nparameters: {weight: 1}\n' "$work/straight/y.gguf.partial" > "$work/of-partial.yml"
+expect 2 "replace the input" "$MERGANSER" merge "$work/of-partial.yml" "$work/straight/y.gguf" --quiet
+[ -s "$work/straight/y.gguf.partial" ] || die "a source called OUT.partial was removed"
+expect 2 "for folders" "$MERGANSER" merge "$work/slices.yml" "$work/straight/z.gguf" --resume
 echo "formats: every example runs"

@@ -52,4 +52,25 @@ printf 'sources: {ja: miniature/models/ja, other: %s}\nhops: [[ja, 0-3], [other,
 "$MERGANSER" generate "$work/mixed.yml" -p "3 + 4 = " --max-new 4 --quiet > /dev/null
 expect 1 "rope_theta" "$MERGANSER" merge "$work/mixed.yml" "$work/none"
 [ ! -e "$work/none" ] || die "a path that cannot be folded left a folder"
+# mergekit's passthrough runs as its merge does, also where down_proj is not what an MLP puts out last, and where embeddings are the head.
+goldens=tests/goldens/golden
+for m in gemma2 gpt2 mixtral olmo2 gptneox llama_tied llama; do
+    cp -r $goldens/engine/$m/model "$work/$m"
+    cp $goldens/mergekit/sources/m-a/tokenizer*.json "$work/$m"
+    n=$(sed -nE 's/.*"(num_hidden_layers|n_layer)": ([0-9]+).*/\2/p' "$work/$m/config.json")
+    for scale in '{filter: down_proj, value: 3}' '{filter: embed_tokens, value: 0.25}'; do
+        printf 'slices: [{sources: [{model: %s, layer_range: [0, %d], parameters: {scale: [%s, {value: 1}]}}]}, {sources: [{model: %s, layer_range: [%d, %d]}]}]
+merge_method: passthrough\n' "$work/$m" $((n - 1)) "$scale" "$work/$m" 1 "$n" > "$work/scaled.yml"
+        "$MERGANSER" merge "$work/scaled.yml" "$work/scaled" --force --quiet > /dev/null 2>&1
+        for prompt in ab "a b" cde; do
+            run() { "$MERGANSER" generate "$1" -p "$prompt" --max-new 12 --json --quiet; }
+            [ "$(run "$work/scaled.yml" 2> /dev/null)" = "$(run "$work/scaled" 2> /dev/null)" ] || die "passthrough of $m with $scale answers otherwise than its merge"
+        done
+    done
+done
+printf 'slices: [{sources: [{model: %s, layer_range: [0, 2]}]}]\nmerge_method: passthrough\n' "$work/gemma2" > "$work/made.yml"
+printf 'slices: [{sources: [{model: %s, layer_range: [0, 2], parameters: {scale: [{filter: down_proj, value: 3}, {value: 1}]}}]}, {sources: [{model: %s, layer_range: [1, 2]}]}]
+merge_method: passthrough\n' "$work/made.yml" "$work/made.yml" > "$work/of-made.yml"
+expect 1 "puts out another tensor last" "$MERGANSER" generate "$work/of-made.yml" -p ab
+expect 1 "puts out another tensor last" "$MERGANSER" merge "$work/of-made.yml" "$work/none"
 echo "paths: one model as a path, a folder and a study's word"

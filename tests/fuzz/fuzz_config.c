@@ -1,4 +1,4 @@
-/* A config.json from a stranger: read, and where it is accepted, its RoPE computed. */
+/* A config.json from a stranger: read, and where it is accepted, its RoPE computed; and what it says of a vision tower. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "model/config.h"
 #include "model/rope.h"
+#include "model/vision_config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,6 +25,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         config_differences(&plain, &c, text, sizeof text);
         free(angle);
     }
+    vision_config sight;
+    if (json && vision_config_read(json, "config.json", &sight, &err) == 0 && (vision_config_features(&sight) < 1 || sight.used_layers > sight.layers))
+        abort();
     json_decref(json);
     return 0;
 }

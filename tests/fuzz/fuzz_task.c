@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fclose(f);
     task *t = task_parse(text, n, file, size, &err);
     for (size_t s = 0; t && s < t->n_splits; s++)
-        for (size_t i = 0; t->metric && i < t->splits[s].count; i++)
+        for (size_t i = 0; t->scorer && i < t->splits[s].count; i++)
             judge(t, t->splits[s].questions[i]);
     task_free(t);
     unlink(questions);

@@ -1,5 +1,5 @@
-"""Makes corpus/bin and corpus/adapter: python make_corpus.py corpus    (torch, safetensors)"""
-import io, json, os, sys, zipfile
+"""Makes corpus/bin, corpus/adapter, corpus/image and corpus/features: python make_corpus.py corpus    (torch, safetensors)"""
+import io, json, os, pathlib, struct, sys, zipfile
 import torch
 from safetensors.torch import save
 
@@ -18,6 +18,16 @@ def adapter(name, config, tensors):
 class Evil:
     def __reduce__(self):
         return (os.system, ("id",))
+
+
+
+def features(name, rows, width, n):
+    with open(f"{OUT}/features/{name}", "wb") as f:
+        f.write(b"MGFEAT1\n" + struct.pack("<qq", rows, width) + bytes(40 + n))
+
+
+for name, *size in ("two-rows", 2, 3, 24), ("short", 2, 3, 20), ("huge", 2**62, 4, 16), ("negative", -2, -3, 24), ("head", 1, 1, 0):
+    features(name, *size)
 
 
 x = torch.arange(6.0).view(2, 3)
@@ -51,3 +61,12 @@ adapter("cast", plain, {"base_model.model.wte.modules_to_save.weight": ones(6, 4
 adapter("rank0", dict(plain, r=0), q)
 adapter("mismatch", dict(plain, r=4), q)
 adapter("missing", plain, {"x.lora_A.weight": ones(2, 4), "x.lora_B.weight": ones(3, 2)})
+
+# pictures, alone and behind a processor: preprocessor_config.json, a NUL, the picture
+pictures = pathlib.Path(__file__).parent.parent / "goldens/golden/pictures"
+small = [p for p in sorted(pictures.iterdir()) if p.suffix in (".png", ".jpg") and p.stat().st_size < 1200]
+for p in small:
+    pathlib.Path(f"{OUT}/image/{p.name}").write_bytes(p.read_bytes())
+for p in sorted(pictures.glob("processors/*/preprocessor_config.json")):
+    config = p.read_text().replace("56", "28").replace("112", "56").replace("168", "84")
+    pathlib.Path(f"{OUT}/image/{p.parent.name}").write_bytes(json.dumps(json.loads(config)).encode() + b"\0" + small[0].read_bytes())

@@ -25,10 +25,12 @@ void golden_mismatch(const char *name, const char *format, ...) __attribute__((f
 
 void golden_engine(const golden_context *c);
 void golden_image(const golden_context *c);
+void golden_jp_lmeh(const golden_context *c);
 void golden_merge(const golden_context *c);
 void golden_mergekit(const golden_context *c);
 void golden_metrics(const golden_context *c);
 void golden_optim(const golden_context *c);
+void golden_pictures(const golden_context *c);
 void golden_study(const golden_context *c);
 void golden_tokenizer(const golden_context *c);
 

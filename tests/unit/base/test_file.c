@@ -23,6 +23,19 @@ static void test_write_and_read(void **state)
     assert_error(&err, ERROR_LIMIT, path, "5 bytes", "4");
     assert_int_equal(file_copy(path, copy, &err), 0);
     assert_int_equal(count_entries(folder), 2);
+    char *large = memory_new(3 << 20, 1);       /* more than one piece, and not a whole number of them */
+    for (size_t i = 0; i < (size_t)3 << 20; i++)
+        large[i] = (char)(i * 2654435761u >> 13);
+    assert_int_equal(file_write(path, large, (3 << 20) - 1, &err), 0);
+    assert_int_equal(file_copy(path, copy, &err), 0);
+    text = file_read(copy, 3 << 20, &n, &err);
+    assert_int_equal(n, (3 << 20) - 1);
+    assert_memory_equal(text, large, n);
+    free(text);
+    free(large);
+    assert_int_equal(file_copy(folder, copy, &err), -1);
+    assert_error(&err, ERROR_IO, folder, "folder");
+    assert_int_equal(count_entries(folder), 2);
     assert_true(file_same(path, path));
     assert_false(file_same(path, copy));
     free(path);

@@ -148,7 +148,7 @@ static void test_refusals(void **state)
     const char *const stop[] = {"x"};
     refused(&w, (request){.max_new = 1}, ERROR_USAGE, "the prompt is empty");
     refused(&w, (request){.ids = bad, .n_ids = 2, .max_new = 1}, ERROR_USAGE,
-            "token 1 of the prompt is 40, the model's vocabulary has 40");
+            "tiny: request 1: token 1 of the prompt is 40, the model's vocabulary has 40");
     refused(&w, (request){PROMPT, .continuation = low, .n_continuation = 1}, ERROR_USAGE, "token 0 of the continuation is -1");
     refused(&w, (request){PROMPT, .continuation = prompt, .n_continuation = 1, .max_new = 2}, ERROR_USAGE, "not both");
     refused(&w, (request){PROMPT, .max_new = -1}, ERROR_USAGE, "-1 new tokens");

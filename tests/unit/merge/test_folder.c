@@ -1,5 +1,7 @@
 #include "models.h"
 
+#include <unistd.h>
+
 #include "base/file.h"
 #include "base/progress.h"
 
@@ -67,6 +69,34 @@ static void written_recipe_makes_the_same_again(void **state)
     assert_int_equal(merge_to_folder(r, &(merge_output){.path = source, .replace = true}, NULL, &err), -1);
     assert_error(&err, ERROR_USAGE, "one of the sources", "elsewhere");
     free(source);
+    /* nor a folder that a source lies in, be it the last one, nor one whose writing would begin by removing it, nor the recipe's */
+    char *last = file_join(folder, "b"), *above = file_join(folder, "above"), *inner = file_join(above, "b"), *partial = file_partial(above), *own = file_join(out, "own.yml");
+    assert_int_equal(file_make_folders(above, &err), 0);
+    assert_int_equal(rename(last, inner), 0);
+    free(r->models[1].path);
+    r->models[1].path = memory_text("above/b");
+    assert_int_equal(merge_to_folder(r, &(merge_output){.path = above, .replace = true}, NULL, &err), -1);
+    assert_error(&err, ERROR_USAGE, "replace the input", inner);
+    assert_int_equal(rename(inner, last) || rmdir(above) || rename(last, partial), 0);
+    free(r->models[1].path);
+    r->models[1].path = memory_text("above.partial");
+    assert_int_equal(merge_to_folder(r, &(merge_output){.path = above}, NULL, &err), -1);
+    assert_error(&err, ERROR_USAGE, "replace the input", partial);
+    assert_int_equal(file_write(own, TEXT, strlen(TEXT), &err), 0);
+    free(r->file);
+    r->file = memory_text(own);
+    for (int i = 0; i < 3; i++) {
+        free(r->models[i].path);
+        r->models[i].path = file_join(folder, i == 0 ? "a" : i == 1 ? "above.partial" : "base");
+    }
+    assert_int_equal(merge_to_folder(r, &(merge_output){.path = out, .replace = true}, NULL, &err), -1);
+    assert_error(&err, ERROR_USAGE, "replace the input", own);
+    assert_int_equal(rename(partial, last), 0);
+    free(last);
+    free(above);
+    free(inner);
+    free(partial);
+    free(own);
     recipe_free(r);
     free(written);
     free(again);

@@ -62,19 +62,19 @@ static void masks_depend_on_the_place_alone(void **state)
 static void mersenne_twister(void **state)
 {
     (void)state;
-    mask_stream s;
-    mask_stream_seed(&s, 5489);   /* the values that the C++ standard names */
-    assert_int_equal(mask_stream_next(&s), 3499211612u);
+    mersenne s;
+    mersenne_seed(&s, 5489);   /* the values that the C++ standard names */
+    assert_int_equal(mersenne_next(&s), 3499211612u);
     for (int i = 1; i < 9999; i++)
-        mask_stream_next(&s);
-    assert_int_equal(mask_stream_next(&s), 4123659995u);
+        mersenne_next(&s);
+    assert_int_equal(mersenne_next(&s), 4123659995u);
 
     uint64_t kept[2];
-    mask_stream_seed(&s, 1);
-    mask_stream_draw(&s, 0.3, 100, kept);
-    mask_stream_seed(&s, 1);
+    mersenne_seed(&s, 1);
+    mask_draw(&s, 0.3, 100, kept);
+    mersenne_seed(&s, 1);
     for (int i = 0; i < 100; i++)
-        assert_true((kept[i / 64] >> i % 64 & 1) == ((mask_stream_next(&s) & 0xffffff) * 0x1p-24 < 0.3));
+        assert_true((kept[i / 64] >> i % 64 & 1) == ((mersenne_next(&s) & 0xffffff) * 0x1p-24 < 0.3));
 }
 
 int main(void)

@@ -279,6 +279,34 @@ static void runs_again_with_other_parameters(void **state)
     recipe_free(r);
 }
 
+/* The merged model counts where it stands in memory; groups of tensors follow what is left, and change nothing. */
+static void memory_is_kept_to(void **state)
+{
+    (void)state;
+    error err = {0};
+    checkpoint *chosen[4];
+    recipe *r = must_parse(recipes[8]);
+    choose(r, models, chosen);
+    checkpoint *first = must_merge(r, chosen, NULL);
+    unsigned long long needed = 0;
+    for (int i = 0; i < 2; i++) {
+        merger *m = merge_prepare(r, chosen, &(merge_options){.memory = i ? needed : 1000}, &err);
+        checkpoint *out = merge_allocate(m, &err);
+        assert_int_equal(merge_run(m, r, out, &err), i ? 0 : -1);
+        if (i == 0) {
+            assert_error(&err, ERROR_MEMORY, "merging in memory needs", "--memory allows 1.0 kB");
+            assert_int_equal(sscanf(strchr(err.text, '('), "(%llu bytes)", &needed), 1);
+            assert_true(needed > checkpoint_bytes(out));
+        } else {
+            assert_same(out, first, "within the least memory");
+        }
+        checkpoint_free(out);
+        merge_free(m);
+    }
+    checkpoint_free(first);
+    recipe_free(r);
+}
+
 static void one_model_alone_comes_through(void **state)
 {
     (void)state;
@@ -333,6 +361,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_f64), cmocka_unit_test(slerp_of_far_and_near), cmocka_unit_test(blocks_and_threads_change_nothing),
-        cmocka_unit_test(runs_again_with_other_parameters), cmocka_unit_test(one_model_alone_comes_through), cmocka_unit_test(required_for_every_tensor)};
+        cmocka_unit_test(runs_again_with_other_parameters), cmocka_unit_test(memory_is_kept_to), cmocka_unit_test(one_model_alone_comes_through), cmocka_unit_test(required_for_every_tensor)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -137,6 +137,18 @@ static void slices_have_bases_of_their_own(void **state)
     recipe_free(again);
 }
 
+/* linear takes its base as a model like the others: one that a slice names and does not list changes nothing, and is written again. */
+static void a_base_that_is_no_source_of_its_slice(void **state)
+{
+    (void)state;
+    recipe *r = must_parse("slices:\n- sources: [{model: a, layer_range: [0, 2]}]\n  base_model: c\nmerge_method: linear\nparameters: {weight: 1}\n");
+    assert_int_equal(r->slices[0].base, -1);
+    char *text = recipe_yaml(r);
+    assert_non_null(strstr(text, "  base_model: c\n"));
+    free(text);
+    recipe_free(r);
+}
+
 static void reads_model_references(void **state)
 {
     (void)state;
@@ -332,7 +344,7 @@ static void table_is_sound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_values), cmocka_unit_test(reads_its_own_key), cmocka_unit_test(reads_slices), cmocka_unit_test(slices_have_bases_of_their_own),
+        cmocka_unit_test(reads_values), cmocka_unit_test(reads_its_own_key), cmocka_unit_test(reads_slices), cmocka_unit_test(slices_have_bases_of_their_own), cmocka_unit_test(a_base_that_is_no_source_of_its_slice),
         cmocka_unit_test(reads_model_references), cmocka_unit_test(refuses),
         cmocka_unit_test(compat_takes_what_mergekit_takes), cmocka_unit_test(writes_what_it_reads), cmocka_unit_test(copies_and_changes),
         cmocka_unit_test(finds_folders), cmocka_unit_test(table_is_sound)};

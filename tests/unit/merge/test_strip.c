@@ -81,8 +81,29 @@ static void sums(void **state)
     }
 }
 
+static void tells_numbers_from_what_is_none(void **state)
+{
+    (void)state;
+    static const enum dtype types[] = {DTYPE_F16, DTYPE_BF16, DTYPE_F32};
+    static const double largest[] = {65504, 0x1.fep127, 0x1.fffffep127}, none[] = {INFINITY, -INFINITY, NAN};
+    for (int d = 0; d < 3; d++)
+        for (int k = 0; k < 3; k++) {
+            double x[40];
+            char bytes[40 * 4 + 1];
+            for (int i = 0; i < 40; i++)
+                x[i] = i % 2 ? largest[d] : -largest[d];
+            strip_store(x, 40, types[d], bytes + 1, 0);
+            assert_true(strip_is_finite(types[d], bytes + 1, 0, 40));
+            x[38] = none[k];
+            strip_store(x, 40, types[d], bytes + 1, 0);
+            assert_false(strip_is_finite(types[d], bytes + 1, 3, 37));
+            assert_true(strip_is_finite(types[d], bytes + 1, 0, 38));
+        }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(loads_every_value), cmocka_unit_test(rounds_like_the_conversions), cmocka_unit_test(sums)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(loads_every_value), cmocka_unit_test(rounds_like_the_conversions), cmocka_unit_test(sums),
+                                       cmocka_unit_test(tells_numbers_from_what_is_none)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

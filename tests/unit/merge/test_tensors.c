@@ -171,6 +171,27 @@ static void types_places_and_notes(void **state)
     recipe_free(r);
 }
 
+/* The model whose names and config the merge has may be none of a tensor's sources, and have fewer layers than they. */
+static void places_are_those_of_the_sources(void **state)
+{
+    (void)state;
+    recipe *r = must_parse("modules:\n  default: {models: [{model: a, parameters: {weight: [0, 1]}}]}\n  words: {models: [{model: b, parameters: {weight: 1}}]}\n"
+                           "merge_method: linear\nmerganser: {config_from: b}\n");
+    error err = {0};
+    tensor_plan plan;
+    checkpoint *models[] = {MODEL_OF("a", DTYPE_F16, 3, "model.layers.0.a", "model.layers.1.a", "model.layers.2.a"),
+                            MODEL_OF("b", DTYPE_F16, 3, "model.layers.0.a", "model.layers.1.a", "words.weight")};
+    assert_int_equal(tensors_plan(r, models, r->config_from, &(token_plan){0}, &plan, &err), 0);
+    assert_int_equal(plan.count, 4);
+    static const double places[] = {0, 0.5, 1, 0};
+    for (size_t i = 0; i < 4; i++)
+        assert_true(plan.items[i].place == places[i]);
+    tensors_free(&plan);
+    checkpoint_free(models[0]);
+    checkpoint_free(models[1]);
+    recipe_free(r);
+}
+
 static void names_configs_that_differ(void **state)
 {
     (void)state;
@@ -207,6 +228,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(refuses_what_does_not_fit), cmocka_unit_test(carries_equal_tensors_of_other_types),
                                        cmocka_unit_test(cuts_vocabularies_to_the_base), cmocka_unit_test(tied_heads),
-                                       cmocka_unit_test(types_places_and_notes), cmocka_unit_test(names_configs_that_differ)};
+                                       cmocka_unit_test(types_places_and_notes), cmocka_unit_test(places_are_those_of_the_sources), cmocka_unit_test(names_configs_that_differ)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,11 +98,11 @@ static void a_study_finds_the_optimum_and_leaves_everything(void **state)
     /* So does the study alone: the winner, and any trial. */
     char *db = file_join(out, "study.db"), *best = file_join(out, "best/model.safetensors"), *exported = out_of("exported");
     char *model = file_join(exported, "model.safetensors"), whole[2][65];
-    must(study_export(db, "best", exported, true, 1, &world_error));
+    must(study_export(db, "best", exported, true, NULL, &world_error));
     must(file_sha256_path(best, whole[0], &world_error));
     must(file_sha256_path(model, whole[1], &world_error));
     assert_string_equal(whole[0], whole[1]);
-    must(study_export(db, "17", exported, true, 1, &world_error));
+    must(study_export(db, "17", exported, true, NULL, &world_error));
     store *s = open_db(out);
     trial *list;
     size_t n;
@@ -113,9 +113,9 @@ static void a_study_finds_the_optimum_and_leaves_everything(void **state)
     checkpoint_free(c);
     trials_free(list, n);
     store_close(s);
-    must(study_export(db, "mean", exported, true, 1, &world_error));
-    must_fail(study_export(db, "120", exported, true, 1, &world_error), ERROR_USAGE, "has no trial 120");
-    must_fail(study_export(db, "first", exported, true, 1, &world_error), ERROR_USAGE, "give its number");
+    must(study_export(db, "mean", exported, true, NULL, &world_error));
+    must_fail(study_export(db, "120", exported, true, NULL, &world_error), ERROR_USAGE, "has no trial 120");
+    must_fail(study_export(db, "first", exported, true, NULL, &world_error), ERROR_USAGE, "give its number");
     free(model);
     free(exported);
     free(best);

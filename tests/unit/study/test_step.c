@@ -128,10 +128,10 @@ static void a_path_stands_on_a_merge(void **state)
     f.calls = 0;
     must(run_study("steps.yml", out, &f.self));
     assert_int_equal(f.calls, 0);
-    must(study_export(db, "PS + DFS", exported, false, 1, &world_error));
+    must(study_export(db, "PS + DFS", exported, false, NULL, &world_error));
     assert_true(there(exported, "recipe-1.yml"));
-    must(study_export(db, "PS", exported, true, 1, &world_error));
-    must(study_export(db, "12", exported, true, 1, &world_error));
+    must(study_export(db, "PS", exported, true, NULL, &world_error));
+    must(study_export(db, "12", exported, true, NULL, &world_error));
     free(folder);
     free(best);
     free(file);

@@ -148,7 +148,7 @@ static void a_mergekit_evolve_file_is_searched(void **state)
             assert_true(n == 8 && list[0].n == (size_t)(2 * 2 * 2 * 2 / cases[i].granularity));
             trials_free(list, n);
             store_close(s);
-            must(study_export(db, "3", exported, true, 1, &world_error), "export");      /* from the study alone */
+            must(study_export(db, "3", exported, true, NULL, &world_error), "export");      /* from the study alone */
         }
         free(exported);
         free(db);

@@ -54,7 +54,34 @@ static void test_bootstrap(void **state)
     assert_true(fabs(high - (mean + 1.96 * error_of_mean)) < 0.2 * error_of_mean);
     double one = 0.3;
     score_interval(&one, 1, &low, &high);
-    assert_true(low == 0.3 && high == 0.3);
+    assert_true(low == 0 && high == 1);
+}
+
+/* Of few scores the bounds are those of a t interval, about. */
+static void test_few(void **state)
+{
+    (void)state;
+    static const double scores[] = {0.2, 0.35, 0.5, 0.4, 0.3};
+    double low, high;
+    score_interval(scores, 5, &low, &high);
+    assert_true(fabs(low - 0.211) < 0.03 && fabs(high - 0.489) < 0.03);
+    static const double high_ones[] = {1, 1, 0.9, 1};
+    score_interval(high_ones, 4, &low, &high);
+    assert_true(low > 0.85 && low < 0.95 && high == 1);
+}
+
+/* scipy.stats.ttest_1samp(d, 0).confidence_interval() */
+static void test_differences(void **state)
+{
+    (void)state;
+    static const double d[] = {0.1, -0.2, 0.3, 0.25, 0, 0.05, -0.1, 0.4};
+    double mean, low, high;
+    difference_interval(d, 8, &mean, &low, &high);
+    assert_true(fabs(mean - 0.1) < 1e-12 && fabs(low - -0.071624440) < 1e-4 && fabs(high - 0.271624440) < 1e-4);
+    difference_interval(d, 1, &mean, &low, &high);
+    assert_true(mean == 0.1 && low == -1 && high == 1);
+    difference_interval(d, 0, &mean, &low, &high);
+    assert_true(mean == 0 && low == -1 && high == 1);
 }
 
 /* scipy.stats.binomtest(k, n).pvalue */
@@ -70,6 +97,7 @@ static void test_sign(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_wilson), cmocka_unit_test(test_nothing),
-                                       cmocka_unit_test(test_bootstrap), cmocka_unit_test(test_sign)};
+                                       cmocka_unit_test(test_bootstrap), cmocka_unit_test(test_few),
+                                       cmocka_unit_test(test_differences), cmocka_unit_test(test_sign)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "task/metric.h"
+#include "task/scorer.h"
 
 static const double none = -12345;   /* no number */
 
@@ -109,7 +109,7 @@ static void test_infinity(void **state)
     double score;
     error err;
     json_t *one = json_integer(1);
-    assert_int_equal(number_paper_score(digits, one, &score, &err), 0);
+    assert_int_equal(number_paper_score(NULL, digits, one, &score, &err), 0);
     json_decref(one);
     assert_true(score == 0);
 }
@@ -126,36 +126,37 @@ static void test_bytes_that_are_not_text(void **state)
 }
 
 /* A score, or -1 where gold is refused. */
-static double scored(int (*score_it)(const char *, const json_t *, double *, error *), const char *answer, const char *gold,
-                     error *err)
+static double scored(const char *metric_name, const char *answer, const char *gold, error *err)
 {
     json_t *json = json_loads(gold, JSON_DECODE_ANY, NULL);
-    assert_non_null(json);
-    double score = -2;
+    scorer *by = scorer_new(&(scorer_options){.metric = metric_name}, err);
+    assert_true(json && by);
+    judgement j = {0};
     *err = (error){0};
-    if (score_it(answer, json, &score, err) != 0)
-        score = -1;
+    int status = scorer_judge(by, answer, json, NULL, &j, err);
+    assert_int_equal(scorer_check(by, json, NULL), status);
+    scorer_free(by);
     json_decref(json);
-    return score;
+    return status == 0 ? j.score : -1;
 }
 
 static void test_gold(void **state)
 {
     (void)state;
     error err;
-    assert_true(scored(number_paper_score, "18", "18", &err) == 1);
-    assert_true(scored(number_paper_score, "18", "18.0", &err) == 1);
-    assert_true(scored(number_paper_score, "18", "\"18\"", &err) == 1);
-    assert_true(scored(number_paper_score, "2125", "\"2,125\"", &err) == 1);
-    assert_true(scored(number_corrected_score, "2,125", "\" 2125\\n\"", &err) == 1);
-    assert_true(scored(number_corrected_score, "-5", "\"-5\"", &err) == 1);
-    assert_true(scored(number_paper_score, "19", "[18, \"19\"]", &err) == 1);
-    assert_true(scored(number_paper_score, "20", "[18, \"19\"]", &err) == 0);
-    assert_true(scored(number_paper_score, "なし", "0", &err) == 0);
+    assert_true(scored("number_paper", "18", "18", &err) == 1);
+    assert_true(scored("number_paper", "18", "18.0", &err) == 1);
+    assert_true(scored("number_paper", "18", "\"18\"", &err) == 1);
+    assert_true(scored("number_paper", "2125", "\"2,125\"", &err) == 1);
+    assert_true(scored("number", "2,125", "\" 2125\\n\"", &err) == 1);
+    assert_true(scored("number", "-5", "\"-5\"", &err) == 1);
+    assert_true(scored("number_paper", "19", "[18, \"19\"]", &err) == 1);
+    assert_true(scored("number_paper", "20", "[18, \"19\"]", &err) == 0);
+    assert_true(scored("number_paper", "なし", "0", &err) == 0);
     const char *const bad[] = {"\"dog\"", "\"\"", "\"nan\"", "\"inf\"", "\"1e999\"", "\"0x10\"", "\"1 2\"", "null", "true", "{}",
                                "[]", "[[1]]"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        if (scored(number_paper_score, "1", bad[i], &err) != -1 || !strstr(err.text, "gold"))
+        if (scored("number_paper", "1", bad[i], &err) != -1 || !strstr(err.text, "gold"))
             fail_msg("gold %s is not refused", bad[i]);
 }
 

@@ -38,8 +38,8 @@ static void test_mgsm(void **state)
         assert_string_equal(t->stops[i], stops[i]);
     assert_int_equal(t->max_new, 1024);
     assert_true(t->temperature == 0);
-    assert_string_equal(t->metric->name, "number_paper");
-    assert_string_equal(t->language, "ja");
+    assert_string_equal(t->scorer->metric->name, "number_paper");
+    assert_string_equal(t->scorer->language, "ja");
     assert_int_equal(t->n_splits, 1);
     assert_string_equal(t->splits[0].name, "test");
     assert_int_equal(t->splits[0].count, 250);
@@ -76,8 +76,8 @@ static void test_miniature(void **state)
     assert_int_equal(task_split_find(ja, "test", NULL)->count, 1200);
     assert_int_equal(task_split_find(en, "test", NULL)->count, 600);
     assert_int_equal(ja->max_new, 80);
-    assert_string_equal(ja->language, "ja");
-    assert_null(en->language);
+    assert_string_equal(ja->scorer->language, "ja");
+    assert_null(en->scorer->language);
     task_free(ja);
     task_free(en);
 }

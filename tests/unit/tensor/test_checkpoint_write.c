@@ -123,6 +123,40 @@ static void test_existing_output(void **state)
     free_place(p);
 }
 
+/* --force replaces models: nothing else is removed, nor what else went into the model. */
+static void test_what_is_not_replaced(void **state)
+{
+    (void)state;
+    error err;
+    struct place p = new_place();
+    checkpoint *c = new_model(p.source);
+    char *file = file_join(p.out, "notes.txt"), *above = file_join(p.folder, "above"), *source = file_join(p.folder, "above/source"), *slash = memory_print("%s/", file);
+    assert_int_equal(file_make_folders(p.out, &err), 0);
+    put_text(p.out, "notes.txt", "x");
+    assert_int_equal(checkpoint_write(c, p.out, &(checkpoint_write_options){.replace = true}, &err), -1);
+    assert_error(&err, ERROR_USAGE, p.out, "without a model");
+    assert_int_equal(checkpoint_write(c, slash, NULL, &err), -1);
+    assert_error(&err, ERROR_USAGE, file, "exists already");
+    assert_true(file_exists(file));
+    assert_int_equal(file_make_folders(source, &err), 0);
+    put_text(above, "config.json", "{}");
+    assert_int_equal(checkpoint_write(c, above, &(checkpoint_write_options){.replace = true, .inputs = (const char *const[]){file, source}, .n_inputs = 2}, &err), -1);
+    assert_error(&err, ERROR_USAGE, above, "replace the input", source);
+    char *here = realpath(".", NULL);
+    assert_int_equal(chdir(source), 0);
+    assert_int_equal(checkpoint_write(c, above, &(checkpoint_write_options){.replace = true}, &err), -1);
+    assert_error(&err, ERROR_USAGE, above, "current folder");
+    assert_int_equal(chdir(here), 0);
+    assert_int_equal(count_entries(p.folder), 3);
+    free(here);
+    free(file);
+    free(above);
+    free(source);
+    free(slash);
+    checkpoint_free(c);
+    free_place(p);
+}
+
 static void test_the_input_is_never_the_output(void **state)
 {
     (void)state;
@@ -134,7 +168,7 @@ static void test_the_input_is_never_the_output(void **state)
     const char *const outs[] = {p.source, roundabout, p.folder};
     for (int i = 0; i < 3; i++) {
         assert_int_equal(checkpoint_write(c, outs[i], &replace, &err), -1);
-        assert_error(&err, ERROR_USAGE, outs[i], "replace the input", p.source);
+        assert_error(&err, ERROR_USAGE, "replace the input", p.source);
     }
     assert_int_equal(checkpoint_write(c, below, NULL, &err), 0);
     assert_int_equal(checkpoint_write(c, p.out, NULL, &err), 0);
@@ -173,7 +207,7 @@ static void test_a_full_disk_leaves_the_old(void **state)
         put_bytes(p.source, "tokenizer.json", large, 50000);
         free(large);
         assert_int_equal(file_make_folders(p.out, &err), 0);
-        put_text(p.out, "old.txt", "x");
+        put_text(p.out, "config.json", "{}");
         struct rlimit before, small;
         assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
         small = before;
@@ -218,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_written_and_read_back),
         cmocka_unit_test(test_existing_output),
+        cmocka_unit_test(test_what_is_not_replaced),
         cmocka_unit_test(test_the_input_is_never_the_output),
         cmocka_unit_test(test_a_full_disk_leaves_the_old),
         cmocka_unit_test(test_a_source_cut_short_is_what_is_told),

@@ -51,10 +51,14 @@ static void test_q8_0_is_written_as_gguf_py_writes_it(void **state)
     unsigned char out[8 * 128 / 32 * 34];
     assert_int_equal(wanted->bytes, sizeof out);
     memcpy(numbers, plain->data, sizeof numbers);
-    quant_write_q8_0(numbers, out, 8 * 128);
+    assert_int_equal(quant_write_q8_0(numbers, out, 8 * 128), 0);
     for (size_t k = 0; k < sizeof out; k++)
         if (out[k] != wanted->data[k])
             fail_msg("block %zu, byte %zu: %d, wanted %d", k / 34, k % 34, out[k], wanted->data[k]);
+    numbers[100] = 127 * 65519.0f;          /* the largest that a block's scale, an F16, can stand for, and a larger one */
+    assert_int_equal(quant_write_q8_0(numbers, out, 8 * 128), 0);
+    numbers[100] = 127 * 65521.0f;
+    assert_int_equal(quant_write_q8_0(numbers, out, 8 * 128), -1);
     gguf_free(g);
     buffer_free(file);
 }

@@ -134,7 +134,7 @@ static void test_folder(void **state)
     assert_error(&err, ERROR_IO, "tokenizer.json");
     write_text(folder, "tokenizer.model", "x");
     assert_null(tokenizer_open(folder, &err));
-    assert_error(&err, ERROR_UNSUPPORTED, "tokenizer.model", "save_pretrained");
+    assert_error(&err, ERROR_FORMAT, "tokenizer.model", "not a SentencePiece model");
     write_text(folder, "tokenizer.json", json);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         write_text(folder, "tokenizer_config.json", cases[i].config);
