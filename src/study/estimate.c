@@ -229,6 +229,25 @@ static int count_disk(session *s, sizes *z, error *err)
                                           progress_bytes(a, (double)z->disk), out, progress_bytes(b, (double)z->disk_free));
 }
 
+/* Hops that a candidate of a step goes through, as the search begins. */
+static double hops_of(const session *s, const step *st)
+{
+    return st->path ? (double)st->path->n_hops : (double)shape_of(s, st->index)->layers;
+}
+
+/* What is known is the first step's: another's candidates go through more layers or fewer, and only merges are merged. What trials took is taken as it was. */
+static double search_seconds(const session *s, const costs *c, double finished, bool known)
+{
+    double sum = 0, asked = costs_questions(c, (double)question_pool_asked(&s->search));
+    for (size_t k = 0; k < s->n_steps; k++) {
+        const step *st = &s->steps[k];
+        double trials = (double)st->generations * st->population, over = fmin(finished, trials);
+        finished -= over;
+        sum += (trials - over) * (known ? asked : (st->recipe ? c->merge : 0) + asked * hops_of(s, st) / hops_of(s, &s->steps[0]));
+    }
+    return sum;
+}
+
 static json_t *steps_json(const session *s)
 {
     json_t *list = json_array();
@@ -279,7 +298,7 @@ int estimate_run(session *s, error *err)
     choose_racing(s, &c);
     double trials = fmax(all_trials(s) - (double)finished, 0),
            asked = (double)question_pool_asked(&s->search);
-    double candidate = c.merge + costs_questions(&c, asked), search = trials * candidate;
+    double candidate = c.merge + costs_questions(&c, asked), search = search_seconds(s, &c, (double)finished, known > 0);
     finish_load load = finish_estimate(s);
     double last = load.merges * c.merge + load.evaluations * costs_questions(&c, load.questions / fmax(load.evaluations, 1));
     s->progress = (session_progress){.total = (uint64_t)(trials * asked), .best = NAN, .mean = NAN};
