@@ -57,7 +57,7 @@ static void print_tokenizer(const checkpoint *c)
     error err = {0};
     tokenizer *t = c->folder ? tokenizer_of(c, &err) : NULL;
     if (t)
-        printf("tokenizer: %" PRId32 " tokens\n", tokenizer_size(t));
+        printf("tokenizer: %s, %" PRId32 " tokens\n", tokenizer_kind(t), tokenizer_size(t));
     else
         printf("tokenizer: %s\n", c->folder ? err.text : "none");
     tokenizer_free(t);

@@ -18,7 +18,7 @@ static const struct format {
 } formats[] = {
     {"\x89PNG\r\n\x1a\n", 0, 8, "PNG", png_decode},
     {"\xff\xd8\xff", 0, 3, "JPEG", jpeg_decode},
-    {"WEBP", 8, 4, "WebP", NULL},
+    {"WEBP", 8, 4, "WebP", webp_decode},
     {"GIF8", 0, 4, "GIF", NULL},
     {"BM", 0, 2, "BMP", NULL},
     {"II*\0", 0, 4, "TIFF", NULL},
@@ -72,9 +72,9 @@ int image_decode(const void *bytes, size_t n, const char *name, image *out, erro
             return f->decode(bytes, n, name, out, err);
         if (!strcmp(f->name, "Git LFS"))
             return fail(err, ERROR_FORMAT, "%s: a Git LFS pointer, not a picture; fetch the file itself (git lfs pull)", name);
-        return fail(err, ERROR_UNSUPPORTED, "%s: a %s file; pictures are read from PNG and JPEG, convert it", name, f->name);
+        return fail(err, ERROR_UNSUPPORTED, "%s: a %s file; pictures are PNG, JPEG or WebP, convert it", name, f->name);
     }
-    return fail(err, ERROR_FORMAT, "%s: not a picture (it begins as neither PNG nor JPEG does)", name);
+    return fail(err, ERROR_FORMAT, "%s: not a picture (it begins as none of PNG, JPEG and WebP does)", name);
 }
 
 int image_read(const char *path, image *out, error *err)

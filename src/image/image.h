@@ -1,7 +1,7 @@
-/* Pictures: PNG and JPEG files as 8-bit RGB, the bytes that Pillow's Image.open(path).convert("RGB") gives.
+/* Pictures: PNG, JPEG and (where libwebp was found) WebP files as 8-bit RGB, the bytes that Pillow's Image.open(path).convert("RGB") gives.
  *
  * Told apart by what they begin with, not by their names. Palettes, 1, 2, 4 and 16 bits, alpha (dropped), interlacing; baseline, progressive,
- * grey, CMYK and YCCK JPEG. The orientation that EXIF asks for is not applied, as the models' processors do not; colour profiles and gamma are ignored.
+ * grey, CMYK and YCCK JPEG; lossy and lossless WebP. The orientation that EXIF asks for is not applied, as the models' processors do not; colour profiles and gamma are ignored.
  *
  *     image picture;
  *     if (image_read(path, &picture, err) != 0)

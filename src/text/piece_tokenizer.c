@@ -177,7 +177,8 @@ static int build(tokenizer *t, const char *bytes, size_t n, const char *folder, 
         goto done;
     p->library = piece_library_open(bytes, n, legacy, t->name, err);
     t->normalizer = normalizer_read(NULL, t->name, err);
-    if (!p->library || !t->normalizer || added_read(&t->added, b.added, &t->bpe, t->normalizer, t->name, err) != 0)
+    t->pre = pre_tokenizer_read(NULL, t->name, err);
+    if (!p->library || !t->normalizer || !t->pre || added_read(&t->added, b.added, &t->bpe, t->normalizer, t->name, err) != 0)
         goto done;
     p->prefix_first = !legacy && prefix;
     p->strips = legacy ? p->file.dummy_prefix || p->file.trims : prefix;

@@ -208,6 +208,8 @@ int piece_file_parse(piece_file *f, vocabulary *words, const char *bytes, size_t
     f->unknown = memory_text(" \xE2\x81\x87 ");
     if (read_model(f, words, (message){.start = start, .at = start, .end = start + n, .name = name}, err) != 0)
         return -1;
+    if (f->count == 0)
+        return fail(err, ERROR_FORMAT, "%s: not a SentencePiece model: it has no pieces", name);
     for (int32_t id = 0; id < f->count; id++)
         unknowns += f->kind[id] == PIECE_UNKNOWN;
     if (unknowns != 1)

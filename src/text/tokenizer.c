@@ -205,6 +205,11 @@ tokenizer *tokenizer_of(const checkpoint *c, error *err)
     return t;
 }
 
+const char *tokenizer_kind(const tokenizer *t)
+{
+    return t->pieces ? "SentencePiece" : "BPE";
+}
+
 int32_t tokenizer_size(const tokenizer *t)
 {
     int32_t words = t->bpe.vocabulary.size, added = t->added.words.size;

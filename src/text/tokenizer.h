@@ -1,6 +1,7 @@
 /* Tokenizers as tokenizer.json describes them (the Hugging Face `tokenizers` library's format): BPE of
  * the Llama/Mistral kind (byte fallback, Prepend/Replace or Metaspace) and of the byte-level kind (GPT-2,
- * Llama 3, Qwen), added tokens, template post-processor. Ids equal the library's.
+ * Llama 3, Qwen), added tokens, template post-processor. Ids equal the library's. Where a model has a
+ * tokenizer.model alone, SentencePiece's library encodes, and ids equal those of transformers' LlamaTokenizer over it.
  *
  *     tokenizer *t = tokenizer_open("models/base", err);
  *     token_list ids = {0};
@@ -29,12 +30,14 @@ typedef struct token_list {
 void token_list_add(token_list *list, int32_t id);
 void token_list_free(token_list *list);
 
-/* A model folder (its tokenizer.json and tokenizer_config.json), a tokenizer.json itself, or a GGUF file. */
+/* A model folder (its tokenizer.json, else its tokenizer.model, and tokenizer_config.json), a tokenizer.json or a SentencePiece model itself
+ * (then what the library says and nothing else: no piece such as <s> is found in text), or a GGUF file. */
 tokenizer *tokenizer_open(const char *path, error *err);
 tokenizer *tokenizer_of(const checkpoint *c, error *err);        /* a model's: of its files in memory, else of its folder */
 tokenizer *tokenizer_parse(const char *bytes, size_t n, const char *name, error *err);   /* tokenizer.json in memory */
 void tokenizer_free(tokenizer *t);
 
+const char *tokenizer_kind(const tokenizer *t);                   /* "BPE" or "SentencePiece" */
 int32_t tokenizer_size(const tokenizer *t);                       /* largest id + 1, added tokens included */
 int32_t tokenizer_find(const tokenizer *t, const char *token);    /* id of a token's exact text, -1 when absent */
 const char *tokenizer_text(const tokenizer *t, int32_t id);       /* a token as the file writes it; NULL for a hole or out of range */

@@ -33,7 +33,7 @@ cmp "$work/evolved/best/model.safetensors" "$work/evolved-again/model.safetensor
 "$MERGANSER" merge "$work/component.yml" "$work/seeing" --quiet > /dev/null 2>&1
 cmp tests/data/vlm/sees/preprocessor_config.json "$work/seeing/preprocessor_config.json" || die "the merged language part is not among its eyes"
 "$MERGANSER" merge "$work/tokenizer.yml" "$work/built" --quiet > /dev/null
-"$MERGANSER" inspect "$work/built" | grep -q "tokenizer: 939 tokens" || die "the tokenizer is not the base's and two tokens"
+"$MERGANSER" inspect "$work/built" | grep -q "tokenizer: BPE, 939 tokens" || die "the tokenizer is not the base's and two tokens"
 [ "$("$MERGANSER" generate "$work/tokenizer.yml" -p "3 + 4 = " --max-new 8 --json --quiet)" = "$("$MERGANSER" generate "$work/built" -p "3 + 4 = " --max-new 8 --json --quiet)" ] ||
     die "the merge in memory answers otherwise than its folder"
 grep -q im_start "$work/built/chat_template.jinja" && [ ! -e "$work/built/generation_config.json" ] || die "the built tokenizer's files are not those of the recipe"

@@ -51,6 +51,7 @@ static void told(const error *err)
     must(err->code != ERROR_NONE && err->text[0] && !strchr(err->text, '\n'));
 }
 
+/* Big-endian. */
 static uint64_t number(const uint8_t *at, int bytes)
 {
     uint64_t v = 0;

@@ -1,4 +1,4 @@
-"""Makes corpus/bin, corpus/adapter, corpus/image and corpus/features: python make_corpus.py corpus    (torch, safetensors)"""
+"""Makes corpus/bin, corpus/adapter, corpus/image, corpus/features and corpus/sentencepiece: python make_corpus.py corpus    (torch, safetensors, sentencepiece)"""
 import io, json, os, pathlib, struct, sys, zipfile
 import torch
 from safetensors.torch import save
@@ -64,9 +64,24 @@ adapter("missing", plain, {"x.lora_A.weight": ones(2, 4), "x.lora_B.weight": one
 
 # pictures, alone and behind a processor: preprocessor_config.json, a NUL, the picture
 pictures = pathlib.Path(__file__).parent.parent / "goldens/golden/pictures"
-small = [p for p in sorted(pictures.iterdir()) if p.suffix in (".png", ".jpg") and p.stat().st_size < 1200]
+small = [p for p in sorted(pictures.iterdir()) if p.suffix in (".png", ".jpg", ".webp") and p.stat().st_size < 1200]
 for p in small:
     pathlib.Path(f"{OUT}/image/{p.name}").write_bytes(p.read_bytes())
 for p in sorted(pictures.glob("processors/*/preprocessor_config.json")):
     config = p.read_text().replace("56", "28").replace("112", "56").replace("168", "84")
     pathlib.Path(f"{OUT}/image/{p.parent.name}").write_bytes(json.dumps(json.loads(config)).encode() + b"\0" + small[0].read_bytes())
+
+# SentencePiece models of every kind, small, with a text behind: 4 bytes of the model's length, the model, the text
+import sentencepiece
+words = pathlib.Path(OUT) / "words.txt"
+words.write_text("\n".join("the cat sat on the mat " * 3 + "hello world %d" % i + " 日本語 の テスト" for i in range(50)))
+kinds = {"bpe": {}, "bpe-no-bytes": {"byte_fallback": False}, "unigram": {"model_type": "unigram"}, "char": {"model_type": "char"}, "word": {"model_type": "word"},
+         "no-prefix": {"add_dummy_prefix": False}, "trims": {"remove_extra_whitespaces": True}, "defined": {"user_defined_symbols": ["[INST]", "cat"], "control_symbols": ["<c>"]},
+         "surface": {"unk_surface": "?", "byte_fallback": False}, "suffix": {"treat_whitespace_as_suffix": True}}
+for name, more in kinds.items():
+    options = {"model_type": "bpe", "byte_fallback": True, "normalization_rule_name": "identity", "remove_extra_whitespaces": False, "hard_vocab_limit": False, "vocab_size": 320} | more
+    buffer = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(input=str(words), model_writer=buffer, minloglevel=5, **options)
+    model = buffer.getvalue()
+    pathlib.Path(f"{OUT}/sentencepiece/{name}").write_bytes(len(model).to_bytes(4, "little") + model + "the  cat <s>[INST] 日本 \U0001F600".encode())
+words.unlink()

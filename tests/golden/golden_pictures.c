@@ -13,7 +13,7 @@
 typedef struct tally {
     const char *name;
     char *folder;
-    int passed, failed;
+    int passed, failed, unsupported;
 } tally;
 
 static int64_t number(const json_t *o, const char *key)
@@ -41,7 +41,8 @@ static void same(tally *t, const char *file, const char *what, const json_t *rec
 
 static int give_up(tally *t, const error *err)
 {
-    t->failed++;
+    t->failed += err->code != ERROR_UNSUPPORTED;
+    t->unsupported += err->code == ERROR_UNSUPPORTED;
     golden_mismatch(t->name, "%s", err->text);
     return 0;
 }
@@ -112,7 +113,7 @@ static void run(const golden_context *c, const char *name, const char *file, int
     if (golden_wanted(c, name)) {
         if (json_lines(path, check, &t, &err) != 0)
             give_up(&t, &err);
-        golden_report(c, name, t.passed, t.failed, 0);
+        golden_report(c, name, t.passed, t.failed, t.unsupported);
     }
     free(path);
     free(t.folder);

@@ -176,8 +176,7 @@ static void tells_other_files(void **state)
     (void)state;
     refused("", 0, ERROR_FORMAT, "empty", "");
     refused("hello, this is text\n", 20, ERROR_FORMAT, "not a picture", "");
-    refused("RIFF\1\2\3\4WEBPVP8 ", 16, ERROR_UNSUPPORTED, "WebP", "PNG and JPEG");
-    refused("GIF89a", 6, ERROR_UNSUPPORTED, "GIF", "convert");
+    refused("GIF89a", 6, ERROR_UNSUPPORTED, "GIF", "PNG, JPEG or WebP");
     refused("version https://git-lfs.github.com/spec/v1\n", 43, ERROR_FORMAT, "Git LFS", "pull");
     refused("\x89PNG\r\n\x1a\n", 8, ERROR_FORMAT, "header", "");
     refused("\xff\xd8\xff", 3, ERROR_FORMAT, "ends early", "");
@@ -190,7 +189,40 @@ static void tells_other_files(void **state)
     assert_error(&err, ERROR_IO, "absent.png");
 }
 
-/* Neither library prints: stderr is a file while all of the above run again. */
+/* Without libwebp it is refused by name, with it when it is broken: cut, without pixels, or too large. */
+static void refuses_broken_webp(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"lossy.webp", "lossless.webp", "lossy-alpha.webp", NULL};
+    error err = {0};
+    image out;
+    if (image_read(PICTURES "/lossy.webp", &out, &err) != 0) {
+        assert_error(&err, ERROR_UNSUPPORTED, "lossy.webp", "WebP", "libwebp");
+        return;
+    }
+    image_free(&out);
+    for (const char *const *f = files; *f; f++) {
+        size_t n;
+        uint8_t *whole = read_bytes(*f, &n);
+        for (size_t cut = 12; cut + 1 < n; cut++) {
+            uint8_t *bytes = memcpy(memory_new(cut, 1), whole, cut);
+            refused(bytes, cut, ERROR_FORMAT, "WebP", "");
+            free(bytes);
+        }
+        for (size_t i = 12; i < n; i++) {
+            whole[i] ^= 0x55;
+            if (image_decode(whole, n, "x", &out, &err) != 0)
+                assert_true(!strchr(err.text, '\n') && !out.rgb);
+            image_free(&out);
+            whole[i] ^= 0x55;
+        }
+        free(whole);
+    }
+    uint8_t large[30] = "RIFF\x16\0\0\0WEBPVP8L\x0a\0\0\0\x2f\xff\xff\xff\x0f";   /* 16384 x 16384, lossless */
+    refused(large, sizeof large, ERROR_LIMIT, "16384 x 16384", "178956970");
+}
+
+/* None of the libraries prints: stderr is a file while all of the above run again. */
 static void prints_nothing(void **state)
 {
     char path[] = "/tmp/merganser-stderr-XXXXXX";
@@ -214,7 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_pictures),   cmocka_unit_test(refuses_cut_pictures),        cmocka_unit_test(survives_changed_bytes), cmocka_unit_test(refuses_broken_checksums),
         cmocka_unit_test(judges_size_from_the_header), cmocka_unit_test(refuses_odd_headers), cmocka_unit_test(limits_scans),         cmocka_unit_test(tells_other_files),
-        cmocka_unit_test(prints_nothing),
+        cmocka_unit_test(refuses_broken_webp), cmocka_unit_test(prints_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,7 @@ static void refuses_what_it_does_not_know(void **state)
     refused(p, "{\"do_resize\": 1}", ERROR_FORMAT, "do_resize", "true or false");
     refused(p, "{\"pad_size\": {\"height\": 5, \"width\": 5}}", ERROR_UNSUPPORTED, "pad_size", "");
     refused(p, "{\"image_processor_type\": \"LlavaNextImageProcessor\", \"crop_size\": 56, \"image_grid_pinpoints\": [[56, 100]]}", ERROR_FORMAT, "56 x 100", "tiles of 56");
-    refused(p, "{\"image_processor_type\": \"LlavaNextImageProcessor\", \"crop_size\": 56, \"image_grid_pinpoints\": [[5600, 5600]]}", ERROR_LIMIT, "100 tiles", "");
+    refused(p, "{\"image_processor_type\": \"LlavaNextImageProcessor\", \"crop_size\": 56, \"image_grid_pinpoints\": [[4088, 4088]]}", ERROR_LIMIT, "100 tiles", "");
     refused(p, "{\"image_processor_type\": \"LlavaNextImageProcessor\", \"crop_size\": 56, \"image_grid_pinpoints\": [[56]]}", ERROR_FORMAT, "number 1", "");
     refused(p, "{\"image_processor_type\": \"LlavaNextImageProcessor\", \"crop_size\": 56, \"image_grid_pinpoints\": []}", ERROR_FORMAT, "image_grid_pinpoints", "");
     refused("config.json", "{\"image_aspect_ratio\": \"anyres_max_9\"}", ERROR_UNSUPPORTED, "anyres_max_9", "square");

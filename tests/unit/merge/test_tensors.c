@@ -181,7 +181,7 @@ static void places_are_those_of_the_sources(void **state)
     tensor_plan plan;
     checkpoint *models[] = {MODEL_OF("a", DTYPE_F16, 3, "model.layers.0.a", "model.layers.1.a", "model.layers.2.a"),
                             MODEL_OF("b", DTYPE_F16, 3, "model.layers.0.a", "model.layers.1.a", "words.weight")};
-    assert_int_equal(tensors_plan(r, models, r->config_from, &(token_plan){0}, &plan, &err), 0);
+    assert_int_equal(tensors_plan(r, models, r->config_from, &(component){-1, -1}, &(token_plan){0}, &plan, &err), 0);
     assert_int_equal(plan.count, 4);
     static const double places[] = {0, 0.5, 1, 0};
     for (size_t i = 0; i < 4; i++)

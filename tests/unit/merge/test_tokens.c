@@ -323,7 +323,7 @@ static void refuses(void **state)
     (void)state;
     write_model("hole", 6, (words){.vocab = "{\"a\": 0, \"b\": 2}", .rows = 3});
     write_model("model", 6, (words){.rows = 3});
-    put("model", "tokenizer.model", "\n\x09\n\x05<unk>\x18\x02");
+    put("model", "tokenizer.model", "\n\x09\n\x05<unk>\x18\x02\n\x03\n\x01z");
     write_model("other", 6, (words){.vocab = "{\"a\": 0}", .rows = 3});
     put("other", "tokenizer.json", "{\"model\": {\"type\": \"WordPiece\", \"vocab\": {}}}");
 #define OF(name) "models: [{model: " name ", parameters: {weight: 1}}, {model: x, parameters: {weight: 1}}]\nmerge_method: linear\nbase_model: " name "\n"

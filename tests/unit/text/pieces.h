@@ -37,11 +37,9 @@ static inline void put_piece(string *model, const char *text, float score, enum 
 static inline void put_spec(string *model, int part_field, int field, int value)
 {
     string part = {0};
-    while (field > 15) {   /* keys of two bytes */
+    if (field > 15)   /* keys of two bytes */
         string_add(&part, (const char[]){(char)((field << 3 & 0x7F) | 0x80), (char)(field >> 4), (char)value}, 3);
-        field = 0;
-    }
-    if (field)
+    else
         put_number(&part, field, value);
     put_part(model, part_field, &part);
     free(part.text);

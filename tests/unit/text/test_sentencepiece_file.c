@@ -103,7 +103,7 @@ static void refuses_wrong_parts(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         refused_with(cases[i].change, cases[i].code, cases[i].a, cases[i].b);
     string none = {0}, text = {0};
-    refused(&none, ERROR_FORMAT, "0 pieces", "unknown");
+    refused(&none, ERROR_FORMAT, "not a SentencePiece model", "no pieces");
     string_puts(&text, "IQ== 0\nIg== 1\n");   /* a tiktoken vocabulary has that name too */
     refused(&text, ERROR_FORMAT, "not a SentencePiece model", "");
     free(text.text);

@@ -1,4 +1,4 @@
-"""Makes this folder: small pictures in every kind of PNG and JPEG, what Pillow reads of them, resizes them to, and what transformers' image
+"""Makes this folder: small pictures in every kind of PNG, JPEG and WebP, what Pillow reads of them, resizes them to, and what transformers' image
 processors (on Pillow) make of them. Usage: make.py [OUT [RANDOM]]   RANDOM: that many pictures of random sizes and kinds more (default 0)
 Needs Pillow==10.4.0 (the last whose resize always goes columns first; 13.0.0 reads every file to the same bytes), numpy, transformers==5.23.0."""
 import hashlib, io, json, random, struct, sys, zlib
@@ -67,6 +67,14 @@ def jpeg(seed, w, h, mode="RGB", **options):
     return out.getvalue()
 
 
+def webp(seed, w, h, alpha=False, **options):
+    a, out = scene(seed, w, h), io.BytesIO()
+    if alpha:
+        a = np.concatenate([a, scene(seed + 1, w, h)[..., :1]], -1)
+    Image.fromarray(a).save(out, "WEBP", **options)
+    return out.getvalue()
+
+
 def adobe(data, transform):
     """The same file with another word in its Adobe marker: RGB kept as it is (0), YCbCr (1), YCCK (2)."""
     at = data.index(b"Adobe\0")
@@ -127,6 +135,10 @@ def pictures():
     yield "cmyk-plain.jpg", without_adobe(cmyk)
     yield "ycck.jpg", adobe(cmyk, 2)
     yield "orientation.jpg", with_orientation(jpeg(16, 40, 20))
+    for name, options in {"lossy": {}, "lossless": {"lossless": True}, "lossy-alpha": {"alpha": True}, "lossless-alpha": {"lossless": True, "alpha": True, "exact": True},
+                          "quality-5": {"quality": 5}}.items():
+        yield f"{name}.webp", webp(17, 45, 31, **options)
+    yield "one-pixel.webp", webp(18, 1, 1)
     yield "bytes-behind.jpg", jpeg(16, 40, 20) + b"behind the picture"
 
 
