@@ -97,6 +97,15 @@ class Pictures:
         return (f"What did {p[0]} see?", f"{p[1]}は何を見ましたか？"), w.colour(w, p, c, it)
 
 
+def saw_pair(w):
+    """What somebody saw, to be looked up in a text as in World.lookup_pair: -> (question en, ja), (answer en, ja)"""
+    (p, q), (i, j), (c, d) = w.two(NAMES), w.two(ITEMS), w.two(COLOURS)
+    f = [w.colour(p, c, i), w.colour(q, d, j)]
+    if w.r.random() < .5: f.reverse()
+    f.append((f"What did {p[0]} see?", f"{p[1]}は何を見ましたか？"))
+    return (" ".join(x[0] for x in f), "".join(x[1] for x in f)), w.colour(p, c, i)
+
+
 KINDS = ("has", "where", "like", "see")
 
 if __name__ == "__main__":
