@@ -79,7 +79,6 @@ static int add_prompts(const session *s, const question_pool *p, const tokenizer
             out->longest = n > out->longest ? n : out->longest;
             out->tokens += (double)prompt;
             out->count++;
-            out->pictures += t->image_field != NULL;
         }
     }
     token_list_free(&ids);
@@ -197,16 +196,42 @@ static double all_trials(const session *s)
     return trials;
 }
 
-/* Kept in OUT/features: f32. */
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static size_t count_pictures(const question_set *set)
+{
+    char **paths = memory_new(set->count, sizeof *paths);
+    size_t different = 0;
+    for (size_t i = 0; i < set->count; i++)
+        paths[i] = task_picture(set->task, set->questions[i]);
+    if (set->count)
+        qsort(paths, set->count, sizeof *paths, by_text);
+    for (size_t i = 0; i < set->count; i++)
+        different += i == 0 || strcmp(paths[i], paths[i - 1]) != 0;
+    for (size_t i = 0; i < set->count; i++)
+        free(paths[i]);
+    free(paths);
+    return different;
+}
+
+/* Kept in OUT/features: f32. Every set's pictures count, also those that another has. */
 static int count_features(const session *s, sizes *z, error *err)
 {
     const question_pool *pools[] = {&s->search, &s->select, &s->held_out};
     for (int i = 0; i < 3; i++)
         for (size_t k = 0; k < pools[i]->count; k++) {
+            const question_set *set = &pools[i]->sets[k];
             int64_t rows;
-            if (costs_picture_rows(s, pools[i]->sets[k].task, &rows, err) != 0)
+            if (costs_picture_rows(s, set->task, &rows, err) != 0)
                 return -1;
-            z->features += pools[i]->sets[k].count * (uint64_t)rows * (uint64_t)z->width * sizeof(float);
+            if (!set->task->image_field)
+                continue;
+            size_t n = count_pictures(set);
+            z->prompts.pictures += (double)n;
+            z->features += n * (uint64_t)rows * (uint64_t)z->width * sizeof(float);
         }
     return 0;
 }

@@ -232,6 +232,43 @@ static void tell_pictures(const struct builtin *b, feature_counts before, evalua
         progress_say("features of pictures: %llu computed", (unsigned long long)out->pictures.computed);
 }
 
+/* The request for one question; `with` [1] is what its picture makes of the prompt. */
+static int ask(struct builtin *b, const task *t, const question *q, shown *with, request *out, error *err)
+{
+    const token_list *ids = prompts_get(b->prompts, t, q, b->tokenizer, err);
+    if (!ids || (t->image_field && show_picture(b, t, q, ids, with, err) != 0))
+        return -1;
+    *out = make_request(b, t, q, t->image_field ? &with->ids : ids);
+    out->pictures = with->pictures;
+    out->n_pictures = with->n;
+    return 0;
+}
+
+/* The requests of all sets, all_shown beside them. */
+static int ask_all(struct builtin *b, const checkpoint *model, const question_set *sets, size_t n_sets, shown *all_shown, request *requests, evaluation *out, error *err)
+{
+    const size_t n_pictures = count_pictures(sets, n_sets);
+    const feature_counts before = feature_store_counts(b->features);
+    const backend *family = b->options.backend ? b->options.backend : backend_best();
+    size_t at = 0, looked = 0;
+    int status = n_pictures ? feature_store_take(b->features, model, family, b->options.pool, err) : 0;
+    for (size_t s = 0; s < n_sets && status == 0; s++) {
+        const task *t = sets[s].task;
+        if (!t->command)
+            status = want_language(b, t, err);
+        for (size_t i = 0; !t->command && i < sets[s].count && status == 0; i++, at++) {
+            if (t->image_field && feature_store_counts(b->features).computed > before.computed)
+                progress_bar("pictures", looked, n_pictures, "");
+            status = ask(b, t, sets[s].questions[i], &all_shown[at], &requests[at], err);
+            looked += t->image_field != NULL;
+        }
+    }
+    feature_store_take(b->features, NULL, NULL, NULL, NULL);   /* the model may be gone before the next is taken */
+    if (status == 0)
+        tell_pictures(b, before, out);
+    return status;
+}
+
 static bool on_step(void *context, size_t done, size_t n, const engine_stats *stats)
 {
     const struct builtin *b = context;
@@ -261,46 +298,17 @@ static int run_engine(struct builtin *b, const lineup *c, const question_set *se
         n += sets[s].task->command ? 0 : sets[s].count;
     if (n == 0)
         return 0;
-    const size_t n_pictures = count_pictures(sets, n_sets);
-    const feature_counts before = feature_store_counts(b->features);
-    if (take_candidate(b, c, err) != 0 || (n_pictures && feature_store_take(b->features, c->models[0], b->options.backend ? b->options.backend : backend_best(), b->options.pool, err) != 0))
+    if (take_candidate(b, c, err) != 0)
         return -1;
-    shown *all_shown = memory_new(n_pictures, sizeof *all_shown);
-    size_t pictures = 0;
+    shown *all_shown = memory_new(n, sizeof *all_shown);
     request *requests = memory_new(n, sizeof *requests);
     answer *answers = memory_new(n, sizeof *answers);
-    int status = 0;
-    for (size_t s = 0; s < n_sets && status == 0; s++) {
-        const task *t = sets[s].task;
-        if (!t->command)
-            status = want_language(b, t, err);
-        for (size_t i = 0; !t->command && i < sets[s].count && status == 0; i++) {
-            const token_list *ids = prompts_get(b->prompts, t, sets[s].questions[i], b->tokenizer, err);
-            if (!ids) {
-                status = -1;
-            } else if (t->image_field) {
-                shown *with = &all_shown[pictures];
-                progress_bar("pictures", pictures++, n_pictures, "");
-                status = show_picture(b, t, sets[s].questions[i], ids, with, err);
-                requests[at] = make_request(b, t, sets[s].questions[i], &with->ids);
-                requests[at].pictures = with->pictures;
-                requests[at++].n_pictures = with->n;
-            } else {
-                requests[at++] = make_request(b, t, sets[s].questions[i], ids);
-            }
-        }
-    }
-    if (n_pictures) {
-        feature_store_take(b->features, NULL, NULL, NULL, NULL);   /* the model may be gone before the next is taken */
-        if (status == 0)
-            tell_pictures(b, before, out);
-    }
+    int status = ask_all(b, c->models[0], sets, n_sets, all_shown, requests, out, err);
     bool ran = status == 0;
     if (ran)
         status = engine_run(b->engine, requests, n, answers, on_step, b, err);
     if (ran)
         out->stats = engine_statistics(b->engine);
-    at = 0;
     for (size_t s = 0, base = 0; s < n_sets && status == 0; base += sets[s++].count) {
         double sum = 0;
         for (size_t i = 0; !sets[s].task->command && i < sets[s].count && status == 0; i++) {
@@ -314,7 +322,7 @@ static int run_engine(struct builtin *b, const lineup *c, const question_set *se
             out->set_scores[s] = sum / (double)sets[s].count;
     }
     answers_free(answers, n);
-    for (size_t i = 0; i < pictures; i++)
+    for (size_t i = 0; i < n; i++)
         shown_free(&all_shown[i]);
     free(all_shown);
     free(answers);

@@ -131,6 +131,11 @@ merges = {
     "BASE+ADAPTER": linear(f"{others}/llama-base+{others}/peft-plain"),
     "BASE+ADAPTER with a head of its own": linear(f"{work}/gpt2-base+{others}/peft-untied"),
     "pytorch_model.bin": linear(f"{others}/bin-odd", f"{others}/bin-shards"),
+    "the language part of LLaVA": {**linear("tests/data/vlm/sees", "tests/data/vlm/ja"), "component": "language_model"},
+    "the language part of LLaVA, as transformers names it in memory": {**linear(f"{others}/sees-now", f"{others}/words-ja"), "component": "language_model"},
+    "layers of LLaVA and of a language model": {"merge_method": "passthrough", "component": "language_model", "slices": [
+        {"sources": [{"model": f"tests/data/vlm/{m}", "layer_range": r}]} for m, r in (("sees", [0, 2]), ("ja", [1, 3]), ("sees", [2, 3]))]},
+    "the language part of LLaVA with a tokenizer": {**linear("tests/data/vlm/sees", "tests/data/vlm/shifted"), "component": "language_model", "tokenizer_source": "tests/data/vlm/sees"},
 }
 for name, recipe in merges.items():
     yaml.safe_dump(recipe, open(f"{work}/merge.yml", "w"))
