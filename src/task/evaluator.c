@@ -3,7 +3,7 @@
  * Invariants
  * 1. The tokenizer belongs to `folder`; plan and engine to the models of which `models` is the fingerprint and the path of `path`.
  *    Anything else makes them anew.
- * 2. The prompt store belongs to the tokenizer whose digest is `digest`.
+ * 2. The prompt store belongs to the tokenizer whose digest is `digest`, and to the chat template `template` where a task has asked for one.
  * 3. A bad candidate is OUTCOME_INVALID with a reason; -1 leaves *out empty. */
 #include "task/evaluator.h"
 
@@ -31,6 +31,9 @@ struct builtin {
     char *folder;                  /* where it came from; owned */
     bool built;                    /* the tokenizer is one that a merge built, which the folder does not have */
     char digest[65];
+    chat *chat;                    /* of the tokenizer's model; NULL while no task asked for it */
+    char *template;                /* the text of the last one; owned */
+    int32_t end;                   /* the tokenizer's end of text, which ends a chat's answer beside the model's own */
     prompts *prompts;
     language_model *lid;           /* opened by us; NULL while nobody needed it */
     feature_store *features;
@@ -116,7 +119,9 @@ static void drop_plan(struct builtin *b)
 static void drop_models(struct builtin *b)
 {
     drop_plan(b);
+    chat_free(b->chat);
     tokenizer_free(b->tokenizer);
+    b->chat = NULL;
     json_decref(b->config);
     free(b->folder);
     b->tokenizer = NULL;
@@ -172,6 +177,21 @@ static int take_candidate(struct builtin *b, const lineup *l, error *err)
     if (!b->engine)
         return -1;
     b->path = path;
+    return 0;
+}
+
+static int want_chat(struct builtin *b, const task *t, const checkpoint *first, error *err)
+{
+    if (!t->message.chat || b->chat)
+        return 0;
+    b->chat = chat_of(first, b->tokenizer, true, err);
+    if (!b->chat)
+        return fail_in(err, "task '%s'", t->name);
+    b->end = tokenizer_eos(b->tokenizer);
+    if (!b->template || strcmp(b->template, chat_template_text(b->chat)) != 0)
+        prompts_clear(b->prompts);
+    free(b->template);
+    b->template = memory_text(chat_template_text(b->chat));
     return 0;
 }
 
@@ -299,6 +319,8 @@ static int add_question(struct builtin *b, struct batch *all, const task *t, con
     r->beams = b->options.beams ? b->options.beams : t->beams;
     r->stop_strings = (const char *const *)t->stops;
     r->n_stop_strings = t->n_stops;
+    r->stops = &b->end;
+    r->n_stops = t->message.chat && b->end >= 0;
     r->temperature = t->temperature;
     r->top_p = t->top_p;
     r->repetition_penalty = t->repetition_penalty;
@@ -311,14 +333,14 @@ static int add_question(struct builtin *b, struct batch *all, const task *t, con
     return 0;
 }
 
-static int add_set(struct builtin *b, struct batch *all, const question_set *set, error *err)
+static int add_set(struct builtin *b, struct batch *all, const question_set *set, const checkpoint *first, error *err)
 {
     if (set->task->command)
         return 0;
-    if (want_language(b, set->task, err) != 0)
+    if (want_language(b, set->task, err) != 0 || want_chat(b, set->task, first, err) != 0)
         return -1;
     for (size_t i = 0; i < set->count; i++) {
-        const prompt *p = prompts_get(b->prompts, set->task, set->questions[i], b->tokenizer, positions_of(b), err);
+        const prompt *p = prompts_get(b->prompts, set->task, set->questions[i], b->tokenizer, b->chat, positions_of(b), err);
         if (!p || add_question(b, all, set->task, set->questions[i], p, err) != 0)
             return -1;
     }
@@ -386,7 +408,7 @@ static void judge_choices(const task *t, const answer *answers, result *r)
 /* 1 where the logits were not finite. */
 static int judge(struct builtin *b, const task *t, const question *q, answer *answers, size_t *at, result *r, error *err)
 {
-    const prompt *p = prompts_get(b->prompts, t, q, b->tokenizer, positions_of(b), err);
+    const prompt *p = prompts_get(b->prompts, t, q, b->tokenizer, b->chat, positions_of(b), err);
     if (!p)
         return -1;
     size_t n = t->kind == TASK_CHOICE ? p->asked.n : 1;
@@ -438,7 +460,7 @@ static int run_engine(struct builtin *b, const lineup *c, const question_set *se
     int status = 0;
     all.shown = memory_new(all.n_pictures, sizeof *all.shown);
     for (size_t s = 0; s < n_sets && status == 0; s++)
-        status = add_set(b, &all, &sets[s], err);
+        status = add_set(b, &all, &sets[s], c->models[0], err);
     if (all.n_pictures) {
         feature_store_take(b->features, NULL, NULL, NULL, NULL);   /* the model may be gone before the next is taken */
         if (status == 0)
@@ -618,6 +640,7 @@ static void free_builtin(evaluator *self)
 {
     struct builtin *b = self->context;
     drop_models(b);
+    free(b->template);
     prompts_free(b->prompts);
     language_free(b->lid);
     feature_store_free(b->features);

@@ -163,8 +163,9 @@ for name, hops in paths.items():
     same = answers_equal(f"{work}/folded", f"{work}/path.yml", questions[:5])
     check(f"greedy answers of a path with {name} equal transformers' of it folded", same == 5, f"{same} of 5")
 
-# GGUF outputs in llama.cpp: the same tokens of a prompt, and from F32 the same greedy answers. Of the other types some may differ: llama.cpp rounds
-# the activations to the weights' type there.
+# GGUF outputs in llama.cpp: the same tokens of a prompt, and from F32 the same greedy answers, all of them: with keys and values in F32 nothing is rounded
+# beyond f32 there, and the two best logits of these questions are never nearer than 0.01. Of the other types some may differ: llama.cpp rounds the
+# activations to the weights' type there.
 from llama_cpp import Llama
 
 
@@ -187,10 +188,10 @@ for model in ("ja", "math-b"):
         out = f"{work}/{model}-{kind}.gguf"
         run("export", f"miniature/models/{model}", out, "--gguf-type", kind, "--quiet")
         same = llama_answers(out, questions)
-        check(f"{model} as GGUF {kind} in llama.cpp: greedy answers", same >= (19 if kind == "f32" else 16), f"{same} of 20")
+        check(f"{model} as GGUF {kind} in llama.cpp: greedy answers", same >= (20 if kind == "f32" else 16), f"{same} of 20")
 run("merge", f"{work}/r.yml", f"{work}/merged.gguf", "--dtype", "float32", "--quiet")
 same = llama_answers(f"{work}/merged.gguf", questions)
-check("a merge into a GGUF file in llama.cpp: greedy answers", same >= 19, f"{same} of 20")
+check("a merge into a GGUF file in llama.cpp: greedy answers", same == 20, f"{same} of 20")
 # A mergekit-evolve file: the recipe of what its study has found says, tensor by tensor, what mergekit's genome says of the same numbers.
 from mergekit.evo.genome import ModelGenome, ModelGenomeDefinition
 filters, layers = ["self_attn", "down_proj"], 8

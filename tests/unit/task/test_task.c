@@ -192,7 +192,7 @@ static void test_prompt_tokens(void **state)
         fail_msg("%s", err.text);
     task *t = scene_good_task("data: q.jsonl\nprompt: \"{{{question}}}\\n\"\nmax_new_tokens: 8\nmetric: number\n", 1);
     prompts *store = prompts_new();
-    const token_list *ids = &prompts_get(store, t, &t->datasets[0]->items[3], tok, 1024, &err)->context;
+    const token_list *ids = &prompts_get(store, t, &t->datasets[0]->items[3], tok, NULL, 1024, &err)->context;
     assert_int_equal(ids->id[0], tokenizer_bos(tok));
     char *back = tokenizer_decode(tok, ids->id, ids->count, true, NULL);
     assert_string_equal(back, "{q what is 3?}\n");
