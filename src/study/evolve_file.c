@@ -236,7 +236,7 @@ static int refuse(const yaml_value *root, error *err)
     if (shots)
         return yaml_fail(err, yaml_get(root, "num_fewshot"), "num_fewshot is %lld; a task file's prompt holds its examples: write them there, and 0 here", (long long)shots);
     if (chat)
-        return yaml_fail(err, yaml_get(root, "apply_chat_template"), "apply_chat_template is true; a task file's prompt is asked as it stands: write the template there, and false here");
+        return yaml_fail(err, yaml_get(root, "apply_chat_template"), "apply_chat_template is true; a task file says it for itself: write 'chat: true' there, and false here");
     if (random_init)
         return yaml_fail(err, yaml_get(root, "random_init"), "random_init is true; a search starts from even weights: leave it out");
     return 0;

@@ -158,6 +158,16 @@ static int add_picture(const task *t, const question *q, string *out, error *err
     return status;
 }
 
+static int add_system(const task *t, const question *q, string *out, error *err)
+{
+    char *system = message_system(&t->message, q, err);
+    if (!system)
+        return -1;
+    string_add(out, system, strlen(system) + 1);
+    free(system);
+    return 0;
+}
+
 /* What every question is asked, examples and all. */
 static int add_questions(const question_set *s, string *out, error *err)
 {
@@ -185,6 +195,8 @@ static int add_questions(const question_set *s, string *out, error *err)
             add_texts(out, a.context, a.gold, &a);
             asking_clear(&a);
             status = t->image_field ? add_picture(t, q, out, err) : 0;
+            if (status == 0 && t->message.system)
+                status = add_system(t, q, out, err);
         } else {
             status = -1;
         }
@@ -235,6 +247,8 @@ int question_set_digest(const question_set *s, char hex[65], error *err)
         json_object_set_new(settings, "min_new_tokens", json_integer(t->min_new));
     if (settings && t->no_special)
         json_object_set_new(settings, "special_tokens", json_false());
+    if (settings && t->message.chat)
+        json_object_set_new(settings, "chat", json_true());
     if (settings && t->image_field)
         json_object_set_new(settings, "tiles", json_boolean(!t->one_view));
     if (settings)

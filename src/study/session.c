@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "model/config.h"
 #include "study/source.h"
+#include "tensor/names.h"
 #include "text/tokenizer.h"
 
 void session_close(session *s)
@@ -198,6 +199,9 @@ static int check_tokenizers(const session *s, const step *st, error *err)
         if (k == 0) {
             memcpy(wanted, hex, sizeof wanted);
             wanted_size = size;
+        } else if (strcmp(hex, wanted) != 0 && names_sees(st->models[i]) != names_sees(st->models[first])) {
+            return fail(err, ERROR_USAGE, "of '%s' and '%s' one also sees, and their tokenizers differ: 'component: language_model' in the search merges what both have", st->names[first],
+                        st->names[i]);
         } else if (strcmp(hex, wanted) != 0 && st->recipe->tokenizer.source == TOKENIZER_KEPT) {
             return fail(err, ERROR_USAGE,
                         "the tokenizers of '%s' (%d tokens) and '%s' (%d tokens) differ; if one only has tokens added behind the "

@@ -3,7 +3,7 @@
  * Invariants
  * 1. The tokenizer belongs to `folder`; plan and engine to the models of which `models` is the fingerprint and the path of `path`.
  *    Anything else makes them anew.
- * 2. The prompt store belongs to the tokenizer whose digest is `digest`.
+ * 2. The prompt store belongs to the tokenizer whose digest is `digest`, and to the chat template `template` where a task has asked for one.
  * 3. A bad candidate is OUTCOME_INVALID with a reason; -1 leaves *out empty. */
 #include "task/evaluator.h"
 
@@ -31,6 +31,9 @@ struct builtin {
     char *folder;                  /* where it came from; owned */
     bool built;                    /* the tokenizer is one that a merge built, which the folder does not have */
     char digest[65];
+    chat *chat;                    /* of the tokenizer's model; NULL while no task asked for it */
+    char *template;                /* the text of the last one; owned */
+    int32_t end;                   /* the tokenizer's end of text, which ends a chat's answer beside the model's own */
     prompts *prompts;
     language_model *lid;           /* opened by us; NULL while nobody needed it */
     feature_store *features;
@@ -116,7 +119,9 @@ static void drop_plan(struct builtin *b)
 static void drop_models(struct builtin *b)
 {
     drop_plan(b);
+    chat_free(b->chat);
     tokenizer_free(b->tokenizer);
+    b->chat = NULL;
     json_decref(b->config);
     free(b->folder);
     b->tokenizer = NULL;
@@ -175,6 +180,21 @@ static int take_candidate(struct builtin *b, const lineup *l, error *err)
     return 0;
 }
 
+static int want_chat(struct builtin *b, const task *t, const checkpoint *first, error *err)
+{
+    if (!t->message.chat || b->chat)
+        return 0;
+    b->chat = chat_of(first, b->tokenizer, true, err);
+    if (!b->chat)
+        return fail_in(err, "task '%s'", t->name);
+    b->end = tokenizer_eos(b->tokenizer);
+    if (!b->template || strcmp(b->template, chat_template_text(b->chat)) != 0)
+        prompts_clear(b->prompts);
+    free(b->template);
+    b->template = memory_text(chat_template_text(b->chat));
+    return 0;
+}
+
 static const language_model *lid_of(struct builtin *b)
 {
     return b->options.lid ? b->options.lid : b->lid;
@@ -205,6 +225,7 @@ struct batch {
     size_t questions;
     shown *shown;                  /* [pictures] prompts with their pictures in; owned */
     size_t pictures, n_pictures;   /* looked at, to be looked at */
+    feature_counts before;
 };
 
 static void batch_close(struct batch *r)
@@ -237,7 +258,9 @@ static int show_picture(struct builtin *b, struct batch *all, const task *t, con
     char *path = task_picture(t, q);
     const int32_t token = picture_token(b->tokenizer, feature_store_image_token(b->features), b->plan->config.vocab);
     shown *with = &all->shown[all->pictures];
-    progress_bar("pictures", all->pictures++, all->n_pictures, "");
+    if (feature_store_counts(b->features).computed > all->before.computed)
+        progress_bar("pictures", all->pictures, all->n_pictures, "");
+    all->pictures++;
     int status = shown_make(with, b->features, (const char *const[]){path}, 1, t->one_view ? FEATURES_ONE_VIEW : FEATURES_AS_CONFIGURED, marked, token, err);
     free(path);
     if (status != 0)
@@ -299,6 +322,8 @@ static int add_question(struct builtin *b, struct batch *all, const task *t, con
     r->beams = b->options.beams ? b->options.beams : t->beams;
     r->stop_strings = (const char *const *)t->stops;
     r->n_stop_strings = t->n_stops;
+    r->stops = &b->end;
+    r->n_stops = t->message.chat && b->end >= 0;
     r->temperature = t->temperature;
     r->top_p = t->top_p;
     r->repetition_penalty = t->repetition_penalty;
@@ -311,14 +336,14 @@ static int add_question(struct builtin *b, struct batch *all, const task *t, con
     return 0;
 }
 
-static int add_set(struct builtin *b, struct batch *all, const question_set *set, error *err)
+static int add_set(struct builtin *b, struct batch *all, const question_set *set, const checkpoint *first, error *err)
 {
     if (set->task->command)
         return 0;
-    if (want_language(b, set->task, err) != 0)
+    if (want_language(b, set->task, err) != 0 || want_chat(b, set->task, first, err) != 0)
         return -1;
     for (size_t i = 0; i < set->count; i++) {
-        const prompt *p = prompts_get(b->prompts, set->task, set->questions[i], b->tokenizer, positions_of(b), err);
+        const prompt *p = prompts_get(b->prompts, set->task, set->questions[i], b->tokenizer, b->chat, positions_of(b), err);
         if (!p || add_question(b, all, set->task, set->questions[i], p, err) != 0)
             return -1;
     }
@@ -386,7 +411,7 @@ static void judge_choices(const task *t, const answer *answers, result *r)
 /* 1 where the logits were not finite. */
 static int judge(struct builtin *b, const task *t, const question *q, answer *answers, size_t *at, result *r, error *err)
 {
-    const prompt *p = prompts_get(b->prompts, t, q, b->tokenizer, positions_of(b), err);
+    const prompt *p = prompts_get(b->prompts, t, q, b->tokenizer, b->chat, positions_of(b), err);
     if (!p)
         return -1;
     size_t n = t->kind == TASK_CHOICE ? p->asked.n : 1;
@@ -431,18 +456,17 @@ static int run_engine(struct builtin *b, const lineup *c, const question_set *se
         n += sets[s].task->command ? 0 : sets[s].count;
     if (n == 0)
         return 0;
-    struct batch all = {.n_pictures = count_pictures(sets, n_sets)};
-    const feature_counts before = feature_store_counts(b->features);
+    struct batch all = {.n_pictures = count_pictures(sets, n_sets), .before = feature_store_counts(b->features)};
     if (take_candidate(b, c, err) != 0 || (all.n_pictures && feature_store_take(b->features, c->models[0], b->options.backend ? b->options.backend : backend_best(), b->options.pool, err) != 0))
         return -1;
     int status = 0;
     all.shown = memory_new(all.n_pictures, sizeof *all.shown);
     for (size_t s = 0; s < n_sets && status == 0; s++)
-        status = add_set(b, &all, &sets[s], err);
+        status = add_set(b, &all, &sets[s], c->models[0], err);
     if (all.n_pictures) {
         feature_store_take(b->features, NULL, NULL, NULL, NULL);   /* the model may be gone before the next is taken */
         if (status == 0)
-            tell_pictures(b, before, out);
+            tell_pictures(b, all.before, out);
     }
     all.answers = memory_new(all.n, sizeof *all.answers);
     if (status == 0) {
@@ -618,6 +642,7 @@ static void free_builtin(evaluator *self)
 {
     struct builtin *b = self->context;
     drop_models(b);
+    free(b->template);
     prompts_free(b->prompts);
     language_free(b->lid);
     feature_store_free(b->features);

@@ -1,6 +1,7 @@
 #include "task/prompts.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "task/picture.h"
@@ -117,7 +118,19 @@ static int encode_choices(const task *t, const question *q, const tokenizer *tok
     return 0;
 }
 
-static int make(prompts *p, const task *t, const question *q, const tokenizer *tok, int64_t positions, prompt *out, error *err)
+/* A chat template writes BOS and the like itself. */
+static int encode_prompt(const task *t, const question *q, const tokenizer *tok, const chat *c, prompt *out, error *err)
+{
+    size_t n = strlen(out->asked.context);
+    if (t->message.chat && message_render(&t->message, q, c, t->image_field != NULL, &out->asked.context, &n, err) != 0)
+        return -1;
+    const bool special = !t->no_special && !t->message.chat;
+    if (t->image_field)
+        return picture_encode(tok, out->asked.context, special, 1, &out->context, err) == 0 ? 0 : fail_in(err, "%s line %zu", q->file, q->line);
+    return special ? seam_encode_prompt(tok, t->encoding, out->asked.context, &out->context, err) : tokenizer_encode(tok, out->asked.context, n, false, &out->context, err);
+}
+
+static int make(prompts *p, const task *t, const question *q, const tokenizer *tok, const chat *c, int64_t positions, prompt *out, error *err)
 {
     const task_split *split;
     const shot_plan *plan;
@@ -132,12 +145,10 @@ static int make(prompts *p, const task *t, const question *q, const tokenizer *t
     if (asking_max_new(t, out->asked.gold, tok, &out->max_new, err) != 0 ||
         (t->shortening.from && shorten_context(t, tok, positions - out->max_new, out, err) != 0))
         return -1;
-    if (!t->image_field)
-        return seam_encode_prompt(tok, t->no_special ? ENCODE_SEPARATE : t->encoding, out->asked.context, &out->context, err);
-    return picture_encode(tok, out->asked.context, !t->no_special, 1, &out->context, err) == 0 ? 0 : fail_in(err, "%s line %zu", q->file, q->line);
+    return encode_prompt(t, q, tok, c, out, err);
 }
 
-const prompt *prompts_get(prompts *p, const task *t, const question *q, const tokenizer *tok, int64_t positions, error *err)
+const prompt *prompts_get(prompts *p, const task *t, const question *q, const tokenizer *tok, const chat *c, int64_t positions, error *err)
 {
     if (2 * (p->count + 1) > p->size)
         grow(p);
@@ -145,7 +156,7 @@ const prompt *prompts_get(prompts *p, const task *t, const question *q, const to
     if (e->prompt)
         return e->prompt;
     prompt *fresh = memory_new(1, sizeof *fresh);
-    if (make(p, t, q, tok, positions, fresh, err) != 0) {
+    if (make(p, t, q, tok, c, positions, fresh, err) != 0) {
         prompt_free(fresh);
         return NULL;
     }

@@ -20,7 +20,7 @@ static int read_keys(task *t, const yaml_value *root, uint64_t seed, error *err)
 {
     static const char *const keys[] = {"include", "name", "data", "splits", "id", "description", "prompt", "answer", "target", "target_delimiter", "choices", "shots",
                                        "encoding", "shorten", "max_new_tokens", "stop", "truncate", "temperature", "top_p", "repetition_penalty", "metric",
-                                       "aggregate", "command", "beams", "min_new_tokens", "image", "tiles", "special_tokens", NULL};
+                                       "aggregate", "command", "beams", "min_new_tokens", "image", "tiles", "special_tokens", "chat", "system", NULL};
     const char *name = NULL;
     if (yaml_get(root, "group"))
         return yaml_fail(err, yaml_get(root, "group"), "this is a group of tasks, which `eval` takes; name the tasks one by one here");
@@ -85,6 +85,7 @@ void task_free(task *t)
     for (size_t i = 0; i < t->n_filters; i++)
         response_filter_free(t->filters[i]);
     phrase_free(t->description);
+    message_clear(&t->message);
     wording_clear(&t->wording);
     shots_clear(&t->shots);
     shortening_clear(&t->shortening);

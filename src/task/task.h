@@ -9,6 +9,7 @@
  *     stop: ["指示:"]
  *     truncate: left                   # else a prompt that does not fit is an error; left_with_bos: the first token goes too
  *     temperature: 0                   # and top_p, repetition_penalty; 0 is greedy
+ *     chat: true                       # the prompt is the user's message; system: "..." before it (message.h)
  *     beams: 5                         # beam search; and min_new_tokens
  *     special_tokens: true             # what the tokenizer adds, BOS
  *     image: image                     # the field with a picture's file; <image> in the prompt is where it stands
@@ -42,6 +43,7 @@
 #include "base/yaml.h"
 #include "task/dataset.h"
 #include "task/measure.h"
+#include "task/message.h"
 #include "task/response_filter.h"
 #include "task/seam.h"
 #include "task/shorten.h"
@@ -66,6 +68,7 @@ typedef struct task {
     enum task_kind kind;
     phrase *description;           /* before everything else; NULL: nothing; owned */
     wording wording;
+    message message;
     shots shots;
     enum encoding encoding;
     shortening shortening;         /* articles that are too long are cut; `from` NULL: not */

@@ -298,7 +298,7 @@ static int read_parts(task *t, const yaml_value *root, error *err)
     t->image_field = memory_text(field);
     t->one_view = !tiles;
     t->no_special = !special;
-    return 0;
+    return message_read(&t->message, root, err);
 }
 
 static int refuse_keys(const yaml_value *root, const char *const *keys, const char *why, error *err)
@@ -313,7 +313,7 @@ static int read_command(task *t, const yaml_value *root, const yaml_value *v, er
 {
     static const char *const keys[] = {"run", "seconds", NULL};
     static const char *const engine_keys[] = {"prompt", "answer", "description", "target", "target_delimiter", "choices", "shots", "encoding", "shorten",
-                                              "max_new_tokens", "stop", "truncate", "temperature", "top_p", "repetition_penalty", "metric", "aggregate", "beams", "min_new_tokens", "image", "tiles", "special_tokens", NULL};
+                                              "max_new_tokens", "stop", "truncate", "temperature", "top_p", "repetition_penalty", "metric", "aggregate", "beams", "min_new_tokens", "image", "tiles", "special_tokens", "chat", "system", NULL};
     const char *run = NULL;
     if (v->kind != YAML_MAP)
         return yaml_fail(err, v, "command should be {run: \"... {model}\", seconds: 600}");
@@ -329,7 +329,7 @@ static int read_command(task *t, const yaml_value *root, const yaml_value *v, er
 
 int task_read_settings(task *t, const yaml_value *root, error *err)
 {
-    static const char *const generation_keys[] = {"max_new_tokens", "stop", "temperature", "top_p", "repetition_penalty", "shorten", "beams", "min_new_tokens", "image", "tiles", "special_tokens", NULL};
+    static const char *const generation_keys[] = {"max_new_tokens", "stop", "temperature", "top_p", "repetition_penalty", "shorten", "beams", "min_new_tokens", "image", "tiles", "special_tokens", "chat", "system", NULL};
     const yaml_value *command = yaml_get(root, "command");
     if (given(command))
         return read_command(t, root, command, err);

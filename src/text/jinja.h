@@ -21,7 +21,7 @@
 #define JINJA_TEXT_LIMIT ((size_t)1 << 20)       /* bytes of a template */
 #define JINJA_NESTING_LIMIT 200                  /* blocks and expressions inside one another, of a template */
 #define JINJA_DEPTH_LIMIT 1000                   /* ... while it runs: macros that call one another, lists in lists */
-#define JINJA_STEP_LIMIT ((size_t)20000000)      /* expressions evaluated; copying and searching counts by length */
+#define JINJA_STEP_LIMIT ((size_t)5000000)       /* expressions evaluated; copying and searching counts by length */
 #define JINJA_MEMORY_LIMIT ((size_t)256 << 20)   /* bytes of all values made while it runs */
 #define JINJA_OUTPUT_LIMIT ((size_t)64 << 20)    /* bytes of the text */
 

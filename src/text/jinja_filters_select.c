@@ -15,7 +15,7 @@ static const char *name_of(jrun *r, jvalue v)
 static jargs without(const jargs *a, size_t first)
 {
     jargs rest = *a;
-    rest.items += first;
+    rest.items = first ? rest.items + first : rest.items;
     rest.count -= first;
     return rest;
 }

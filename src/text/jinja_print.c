@@ -119,7 +119,7 @@ int jput_repr(jrun *r, jvalue v)
         return -1;
     switch (v.type) {
     case J_UNDEFINED:
-        status = jis_strict(r, v) ? jrefuse_undefined(r, v) : jputs(r, "Undefined");
+        status = jputs(r, "Undefined");
         break;
     case J_NONE:
         status = jputs(r, "None");
@@ -160,8 +160,8 @@ int jput_value(jrun *r, jvalue v)
 {
     if (v.type == J_TEXT)
         return jput(r, v.as.text.s, v.as.text.n);
-    if (v.type == J_UNDEFINED && !jis_strict(r, v))
-        return 0;
+    if (v.type == J_UNDEFINED)
+        return jis_strict(r, v) ? jrefuse_undefined(r, v) : 0;
     return jput_repr(r, v);
 }
 

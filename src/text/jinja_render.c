@@ -13,6 +13,15 @@ jframe *jframe_new(jrun *r, jframe *outer)
     return f;
 }
 
+/* For the next turn of a loop: the same frame again, empty, where nobody can still ask for its names. */
+static jframe *next_frame(jrun *r, jframe *f, jframe *outer)
+{
+    if (!f || f->kept)
+        return jframe_new(r, outer);
+    f->count = 0;
+    return f;
+}
+
 int jframe_set(jrun *r, jframe *f, const char *name, jvalue v)
 {
     if (jstep(r, f->count / 16) != 0)
@@ -70,19 +79,6 @@ int jassign(jrun *r, const jnode *target, jvalue v)
     return 0;
 }
 
-static int render_set(jrun *r, const jnode *n)
-{
-    jvalue v;
-    if (n->left)
-        return jevaluate(r, n->left, &v) == 0 ? jassign(r, n->right, v) : -1;
-    size_t mark = r->out.length;
-    jframe *outer = r->frame;
-    if (!(r->frame = jframe_new(r, outer)) || jrender_body(r, &n->body) != 0)
-        return -1;
-    r->frame = outer;
-    return jtake(r, mark, &v) == 0 && jfilters(r, n->third, v, &v) == 0 ? jassign(r, n->right, v) : -1;
-}
-
 /* ---- blocks with names of their own */
 
 /* The body in a frame of its own; `named`: target, value, target, value, ... evaluated outside of it. */
@@ -107,14 +103,33 @@ static int render_scope(jrun *r, const jnode *n)
     return status;
 }
 
+/* A break or continue leaves a block whose text was to be a value: what it printed so far is dropped. */
+static int leave_block(jrun *r, size_t mark, int status)
+{
+    r->out.length = mark;
+    return status;
+}
+
+static int render_set(jrun *r, const jnode *n)
+{
+    jvalue v;
+    if (n->left)
+        return jevaluate(r, n->left, &v) == 0 ? jassign(r, n->right, v) : -1;
+    size_t mark = r->out.length;
+    int status = render_scope(r, n);
+    if (status != 0)
+        return leave_block(r, mark, status);
+    return jtake(r, mark, &v) == 0 && jfilters(r, n->third, v, &v) == 0 ? jassign(r, n->right, v) : -1;
+}
+
 static int render_filter_block(jrun *r, const jnode *n)
 {
     size_t mark = r->out.length;
     jvalue v;
     int status = render_scope(r, n);
-    if (status < 0 || jtake(r, mark, &v) != 0 || jfilters(r, n->third, v, &v) != 0 || jput_value(r, v) != 0)
-        return -1;
-    return status;
+    if (status != 0)
+        return leave_block(r, mark, status);
+    return jtake(r, mark, &v) == 0 && jfilters(r, n->third, v, &v) == 0 ? jput_value(r, v) : -1;
 }
 
 static int render_if(jrun *r, const jnode *n)
@@ -141,12 +156,12 @@ static int select_items(jrun *r, const jnode *n, const jvalue **items, size_t *c
 {
     jvalue kept, v;
     size_t capacity = 0;
-    jframe *outer = r->frame;
+    jframe *outer = r->frame, *inner = NULL;
     if (jlist_make(r, J_LIST, 0, &kept) != 0)
         return -1;
     for (size_t i = 0; i < *count; i++) {
         bool truth;
-        if (!(r->frame = jframe_new(r, outer)) || jassign(r, n->right, (*items)[i]) != 0 || jevaluate(r, n->third, &v) != 0 || jtruth(r, v, &truth) != 0 ||
+        if (!(r->frame = inner = next_frame(r, inner, outer)) || jassign(r, n->right, (*items)[i]) != 0 || jevaluate(r, n->third, &v) != 0 || jtruth(r, v, &truth) != 0 ||
             (truth && jlist_append(r, kept.as.list, &capacity, (*items)[i]) != 0))
             return -1;
     }
@@ -158,7 +173,7 @@ static int select_items(jrun *r, const jnode *n, const jvalue **items, size_t *c
 
 int jrender_loop(jrun *r, const jnode *n, jvalue over, int depth0)
 {
-    jframe *outer = r->frame;
+    jframe *outer = r->frame, *inner = NULL;
     jloop *l = jnew(r, sizeof *l);
     if (!l || jitems(r, over, &l->items, &l->count) != 0 || (n->third && select_items(r, n, &l->items, &l->count) != 0))
         return -1;
@@ -166,7 +181,7 @@ int jrender_loop(jrun *r, const jnode *n, jvalue over, int depth0)
     l->frame = outer;
     l->depth0 = depth0;
     for (l->at = 0; l->at < l->count; l->at++) {
-        if (jstep(r, 1) != 0 || !(r->frame = jframe_new(r, outer)) || jframe_set(r, r->frame, r->source->loop_name, (jvalue){.type = J_LOOP, .as.loop = l}) != 0 ||
+        if (jstep(r, 1) != 0 || !(r->frame = inner = next_frame(r, inner, outer)) || jframe_set(r, inner, r->source->loop_name, (jvalue){.type = J_LOOP, .as.loop = l}) != 0 ||
             jassign(r, n->right, l->items[l->at]) != 0)
             return -1;
         int status = jrender_body(r, &n->body);
@@ -201,6 +216,8 @@ static int define_macro(jrun *r, const jnode *n, jvalue *out)
     jmacro *m = jnew(r, sizeof *m);
     if (!m)
         return -1;
+    for (jframe *f = r->frame; f && !f->kept; f = f->outer)
+        f->kept = true;
     *m = (jmacro){n, r->frame};
     *out = (jvalue){.type = J_MACRO, .as.macro = m};
     return 0;

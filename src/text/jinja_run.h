@@ -21,6 +21,7 @@ typedef struct jframe {
     struct jframe *outer;        /* where it stands in the template; NULL: of the template itself */
     jvariable *variables;        /* [count] */
     size_t count, capacity;
+    bool kept;                   /* a macro was defined here, or further in: its names may be asked for later */
 } jframe;
 
 typedef struct jrun {

@@ -40,7 +40,7 @@ int jitems(jrun *r, jvalue v, const jvalue **items, size_t *count)
     if (!jvalue_is_list(v))
         return jfail_type(r, "'%s' object is not iterable", v);
     jlist *l = v.as.list;
-    *items = l->items + l->taken;
+    *items = l->items ? l->items + l->taken : NULL;
     *count = l->count - l->taken;
     if (v.type == J_GENERATOR)
         l->taken = l->count;

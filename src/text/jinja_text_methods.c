@@ -247,10 +247,13 @@ static int split_at_space(jrun *r, jspan t, int64_t most, jvalue list)
         if (t.n == 0)
             return 0;
         if (most-- == 0)
-            return add_part(r, list, &capacity, t.s, jtext_strip_right(t.s, t.n));
-        for (uint32_t c; n < t.n; n += (size_t)utf8_get(t.s + n, &c))
-            if (jtext_space(t.s + n, utf8_get(t.s + n, &c) > 0 ? (size_t)utf8_get(t.s + n, &c) : 1))
+            return add_part(r, list, &capacity, t.s, t.n);
+        for (uint32_t c; n < t.n;) {
+            size_t length = (size_t)utf8_get(t.s + n, &c);
+            if (jchar_is_space(c))
                 break;
+            n += length;
+        }
         if (add_part(r, list, &capacity, t.s, n) != 0)
             return -1;
         t = (jspan){t.s + n, t.n - n};
@@ -266,8 +269,7 @@ static int rsplit_at_space(jrun *r, jspan t, int64_t most, jvalue list)
         if (n == 0)
             break;
         if (most-- == 0) {
-            size_t space = jtext_space(t.s, t.n);
-            if (add_part(r, list, &capacity, t.s + space, t.n - space) != 0)
+            if (add_part(r, list, &capacity, t.s, t.n) != 0)
                 return -1;
             break;
         }

@@ -1,4 +1,5 @@
-/* DIR/chat: chat.jsonl (chat templates on the conversations of cases.jsonl) and prompts.jsonl (prompt templates on prompts_doc.json). */
+/* DIR/chat: chat.jsonl (chat templates on the conversations of cases.jsonl), prompts.jsonl (prompt templates on prompts_doc.json) and
+ * expressions.jsonl (templates in both settings, on the same document). */
 #include "golden.h"
 
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "text/companion.h"
 #include "text/jinja.h"
 
 typedef struct counts { int passed, failed, unsupported; } counts;
@@ -93,7 +95,10 @@ static char *read_template(const golden_context *g, const char *file, size_t *n)
     if (!text_ends_with(path, ".json")) {
         text = file_exists(path) ? file_read(path, (size_t)4 << 20, n, &err) : NULL;
     } else if (file_exists(path)) {
-        json_t *config = json_read(path, 0, &err);
+        char *folder = file_folder(path);
+        json_t *config;
+        companion_object(folder, file_name(path), &config, &err);
+        free(folder);
         text = memory_text(json_string_value(json_object_get(config, "chat_template")));
         *n = text ? strlen(text) : 0;
         json_decref(config);
@@ -110,7 +115,8 @@ static json_t *chat_variables(const json_t *row, const json_t *one)
     json_object_set(variables, "bos_token", json_object_get(row, "bos_token"));
     json_object_set(variables, "eos_token", json_object_get(row, "eos_token"));
     json_object_set_new(variables, "tools", tools ? json_incref(tools) : json_null());
-    json_object_set_new(variables, "documents", json_null());
+    if (!json_object_get(variables, "documents"))
+        json_object_set_new(variables, "documents", json_null());
     json_object_set_new(variables, "add_generation_prompt", json_boolean(json_is_true(json_object_get(one, "add_generation_prompt"))));
     return variables;
 }
@@ -166,12 +172,36 @@ static void run_prompts(const golden_context *g, const char *folder, counts *cou
     free(path);
 }
 
+/* ---- expressions.jsonl */
+
+static void run_expressions(const golden_context *g, const char *folder, counts *count)
+{
+    static const struct { const char *key; enum jinja_setting setting; } settings[] = {{"chat", JINJA_CHAT}, {"prompt", JINJA_PROMPT}};
+    char *path = file_join(folder, "prompts_doc.json");
+    error err;
+    json_t *rows = read_lines(folder, "expressions.jsonl"), *fields = json_read(path, 0, &err), *row;
+    size_t i;
+    json_array_foreach(rows, i, row) {
+        const json_t *source = json_object_get(row, "template");
+        for (size_t k = 0; k < 2; k++) {
+            char *name = memory_print("chat/expressions/%d/%s", (int)json_integer_value(json_object_get(row, "i")), settings[k].key);
+            if (golden_wanted(g, name))
+                check(name, json_object_get(row, settings[k].key), json_string_value(source), json_string_length(source), settings[k].setting, fields, count);
+            free(name);
+        }
+    }
+    json_decref(rows);
+    json_decref(fields);
+    free(path);
+}
+
 void golden_chat(const golden_context *g)
 {
     char *folder = file_join(g->root, "chat");
     counts count = {0};
     run_chat(g, folder, &count);
     run_prompts(g, folder, &count);
+    run_expressions(g, folder, &count);
     golden_report(g, "chat", count.passed, count.failed, count.unsupported);
     free(folder);
 }
