@@ -336,12 +336,10 @@ static int add_question(struct builtin *b, struct batch *all, const task *t, con
     return 0;
 }
 
-static int add_set(struct builtin *b, struct batch *all, const question_set *set, const checkpoint *first, error *err)
+static int add_set(struct builtin *b, struct batch *all, const question_set *set, error *err)
 {
     if (set->task->command)
         return 0;
-    if (want_language(b, set->task, err) != 0 || want_chat(b, set->task, first, err) != 0)
-        return -1;
     for (size_t i = 0; i < set->count; i++) {
         const prompt *p = prompts_get(b->prompts, set->task, set->questions[i], b->tokenizer, b->chat, positions_of(b), err);
         if (!p || add_question(b, all, set->task, set->questions[i], p, err) != 0)
@@ -461,8 +459,10 @@ static int run_engine(struct builtin *b, const lineup *c, const question_set *se
         return -1;
     int status = 0;
     all.shown = memory_new(all.n_pictures, sizeof *all.shown);
+    for (size_t s = 0; s < n_sets && status == 0; s++)      /* all before any prompt is taken: another chat template empties their store */
+        status = sets[s].task->command || (want_language(b, sets[s].task, err) == 0 && want_chat(b, sets[s].task, c->models[0], err) == 0) ? 0 : -1;
     for (size_t s = 0; s < n_sets && status == 0; s++)
-        status = add_set(b, &all, &sets[s], c->models[0], err);
+        status = add_set(b, &all, &sets[s], err);
     if (all.n_pictures) {
         feature_store_take(b->features, NULL, NULL, NULL, NULL);   /* the model may be gone before the next is taken */
         if (status == 0)
