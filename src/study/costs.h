@@ -16,7 +16,7 @@ typedef struct costs {
 /* Prompts of the study's questions. */
 typedef struct prompt_sizes {
     size_t longest;                         /* tokens of the longest request, its answer included */
-    double tokens, count, pictures;         /* of all prompts, how many there are, and how many with pictures */
+    double tokens, count, pictures;         /* of all prompts; how many there are; different pictures */
 } prompt_sizes;
 
 /* What the first step starts from, merged where it is a merge, on a few questions. */

@@ -81,7 +81,6 @@ static int add_prompts(const session *s, const question_pool *p, const tokenizer
             out->longest = n > out->longest ? n : out->longest;
             out->tokens += (double)before;
             out->count++;
-            out->pictures += t->image_field != NULL;
         }
     }
     prompts_free(seen);
@@ -125,19 +124,26 @@ static plan *largest_plan(const session *s, error *err)
     return p;
 }
 
+static uint64_t candidate_bytes(const session *s)
+{
+    uint64_t most = 0;
+    for (size_t k = 0; k < s->n_steps; k++)
+        most = s->steps[k].recipe && s->steps[k].bytes > most ? s->steps[k].bytes : most;
+    return most;
+}
+
 /* Merges that are held at once: a candidate, and the winners that later steps stand on. */
 static uint64_t merge_bytes(const session *s)
 {
-    uint64_t winners = 0, candidate = 0, held = 0;
+    uint64_t winners = 0, held = 0;
     for (size_t k = 0; k < s->n_steps; k++) {
         const step *st = &s->steps[k];
-        candidate = st->recipe && st->bytes > candidate ? st->bytes : candidate;
         for (size_t i = 0; i < st->n_models; i++)
             winners += st->winner_of[i] >= 0 ? s->steps[st->winner_of[i]].bytes : 0;
         if (st->file->racing && race_bytes(st) > held)
             held = race_bytes(st);
     }
-    return held + winners + candidate;
+    return held + winners + candidate_bytes(s);
 }
 
 /* The longest path that may win, folded: at the end, when no candidate is in memory any more. */
@@ -187,11 +193,9 @@ static int count_memory(session *s, sizes *z, error *err)
     }
     uint64_t folded = fold_bytes(s), running = z->candidate + z->kv;
     z->total = (folded > running ? folded : running) + OTHER_BYTES;
-    if (z->total <= z->available) {
-        uint64_t one = checkpoint_bytes(s->models[0].checkpoint);
-        s->merge_memory = s->options->memory && z->candidate ? s->options->memory - running + one : 0;
+    s->merge_memory = s->options->memory > running ? s->options->memory - running + candidate_bytes(s) : 0;
+    if (z->total <= z->available)
         return 0;
-    }
     char a[32], b[32], c[32], d[32];
     return fail(err, ERROR_MEMORY, "the study needs %s of memory (merged weights %s, keys and values %s), and %s %s; %s",
                 progress_bytes(a, (double)z->total), progress_bytes(b, (double)z->candidate), progress_bytes(c, (double)z->kv),
@@ -207,16 +211,42 @@ static double all_trials(const session *s)
     return trials;
 }
 
-/* Kept in OUT/features: f32. */
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static size_t count_pictures(const question_set *set)
+{
+    char **paths = memory_new(set->count, sizeof *paths);
+    size_t different = 0;
+    for (size_t i = 0; i < set->count; i++)
+        paths[i] = task_picture(set->task, set->questions[i]);
+    if (set->count)
+        qsort(paths, set->count, sizeof *paths, by_text);
+    for (size_t i = 0; i < set->count; i++)
+        different += i == 0 || strcmp(paths[i], paths[i - 1]) != 0;
+    for (size_t i = 0; i < set->count; i++)
+        free(paths[i]);
+    free(paths);
+    return different;
+}
+
+/* Kept in OUT/features: f32. Every set's pictures count, also those that another has. */
 static int count_features(const session *s, sizes *z, error *err)
 {
     const question_pool *pools[] = {&s->search, &s->select, &s->held_out};
     for (int i = 0; i < 3; i++)
         for (size_t k = 0; k < pools[i]->count; k++) {
+            const question_set *set = &pools[i]->sets[k];
             int64_t rows;
-            if (costs_picture_rows(s, pools[i]->sets[k].task, &rows, err) != 0)
+            if (costs_picture_rows(s, set->task, &rows, err) != 0)
                 return -1;
-            z->features += pools[i]->sets[k].count * (uint64_t)rows * (uint64_t)z->width * sizeof(float);
+            if (!set->task->image_field)
+                continue;
+            size_t n = count_pictures(set);
+            z->prompts.pictures += (double)n;
+            z->features += n * (uint64_t)rows * (uint64_t)z->width * sizeof(float);
         }
     return 0;
 }
@@ -237,6 +267,25 @@ static int count_disk(session *s, sizes *z, error *err)
     return z->disk <= z->disk_free ? 0
                                    : fail(err, ERROR_IO, "the study needs %s on the disk of %s, which has %s left",
                                           progress_bytes(a, (double)z->disk), out, progress_bytes(b, (double)z->disk_free));
+}
+
+/* Hops that a candidate of a step goes through, as the search begins. */
+static double hops_of(const session *s, const step *st)
+{
+    return st->path ? (double)st->path->n_hops : (double)shape_of(s, st->index)->layers;
+}
+
+/* What is known is the first step's: another's candidates go through more layers or fewer, and only merges are merged. What trials took is taken as it was. */
+static double search_seconds(const session *s, const costs *c, double finished, bool known)
+{
+    double sum = 0, asked = costs_questions(c, (double)question_pool_asked(&s->search));
+    for (size_t k = 0; k < s->n_steps; k++) {
+        const step *st = &s->steps[k];
+        double trials = (double)st->generations * st->population, over = fmin(finished, trials);
+        finished -= over;
+        sum += (trials - over) * (known ? asked : (st->recipe ? c->merge : 0) + asked * hops_of(s, st) / hops_of(s, &s->steps[0]));
+    }
+    return sum;
 }
 
 static json_t *steps_json(const session *s)
@@ -289,7 +338,7 @@ int estimate_run(session *s, error *err)
     choose_racing(s, &c);
     double trials = fmax(all_trials(s) - (double)finished, 0),
            asked = (double)question_pool_asked(&s->search);
-    double candidate = c.merge + costs_questions(&c, asked), search = trials * candidate;
+    double candidate = c.merge + costs_questions(&c, asked), search = search_seconds(s, &c, (double)finished, known > 0);
     finish_load load = finish_estimate(s);
     double last = load.merges * c.merge + load.evaluations * costs_questions(&c, load.questions / fmax(load.evaluations, 1));
     s->progress = (session_progress){.total = (uint64_t)(trials * asked), .best = NAN, .mean = NAN};

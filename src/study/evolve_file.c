@@ -326,23 +326,15 @@ static char *find_in(const char *folder, const char *name)
     return NULL;
 }
 
-/* lm-eval's task files have the split that they evaluate, which is called `test` here. */
-static int look_at_task(const study_file *f, study_task *t, const char *path, error *err)
+/* What is no task at all is better said here, where the file and line are known. */
+static int look_at_task(const study_file *f, const study_task *t, const char *path, error *err)
 {
-    static const char *const foreign[] = {"dataset_path", "doc_to_text", "output_type", "include"};
     yaml_value *root = yaml_read(path, err);
     if (!root)
         return fail_in(err, "task '%s'", t->path);
-    int status = 0;
-    bool theirs = false;
-    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
-        theirs = theirs || (yaml_get(root, foreign[i]) && yaml_get(root, "task"));
-    if (yaml_get(root, "group"))
-        status = fail(err, ERROR_UNSUPPORTED, "%s:%d: task '%s' is %s, a group of lm-eval: name its tasks one by one", f->path, t->line, t->path, path);
-    if (theirs && status == 0) {
-        free(t->split);
-        t->split = memory_text("test");
-    }
+    int status = yaml_get(root, "group")
+                     ? fail(err, ERROR_UNSUPPORTED, "%s:%d: task '%s' is %s, a group of tasks, as lm-eval has them too: name its tasks one by one", f->path, t->line, t->path, path)
+                     : 0;
     yaml_free(root);
     return status;
 }

@@ -57,12 +57,12 @@ static void put_pool(const char *what, const question_pool *p, string *out)
 static void put_time(const forecast *f, string *out)
 {
     char a[32], b[32], c[32], d[32];
-    const costs *each = &f->costs;
+    const costs *cost = &f->cost;
     string_print(out, "time: about %s a candidate (merging %s), %s for the search, %s for the final choice and the table", progress_duration(a, f->candidate),
-                 progress_duration(b, each->merge), progress_duration(c, f->search), progress_duration(d, f->last));
-    if (each->pictures > 0)
-        string_print(out, ", %s once for the pictures", progress_duration(a, each->pictures));
-    string_puts(out, each->counted ? "\n  an estimate from the speed of this machine's kernels, as if every answer took all its tokens: the models were not run, and their weights not read whole\n"
+                 progress_duration(b, cost->merge), progress_duration(c, f->search), progress_duration(d, f->last));
+    if (cost->pictures > 0)
+        string_print(out, ", %s once for the pictures", progress_duration(a, cost->pictures));
+    string_puts(out, cost->counted ? "\n  an estimate from the speed of this machine's kernels, as if every answer took all its tokens: the models were not run, and their weights not read whole\n"
                                     : "\n  measured on a few questions\n");
 }
 

@@ -5,7 +5,7 @@
 #include "study/costs.h"
 
 typedef struct forecast {
-    costs costs;
+    costs cost;
     double candidate, search, last;             /* seconds: a candidate, all of them that are left, the final choice and the table */
     uint64_t memory, merged, kv;                /* bytes: all, of it weights that are merged, keys and values */
     uint64_t disk, disk_free, features;         /* of OUT: all, of it pictures' features */

@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "model/config.h"
 #include "study/source.h"
+#include "tensor/names.h"
 #include "text/tokenizer.h"
 
 void session_close(session *s)
@@ -59,7 +60,7 @@ static int open_standard(session *s, question_pool *p, const char *what, const c
         bool twice = false;
         for (size_t k = 0; k < n; k++)
             twice = twice || strcmp(entries[k].path, f->tasks[i].path) == 0;
-        if (!twice && task_split_find(t, split, &ignored))
+        if (!twice && task_split_find(t, split, &ignored) && !(t->test_is_whole && strcmp(split, "test") == 0))
             entries[n++] = (study_task){.path = f->tasks[i].path, .split = (char *)split, .weight = f->tasks[i].weight};
     }
     int status = 0;
@@ -106,8 +107,8 @@ static int open_questions(session *s, error *err)
         if (!t->splits_made)
             continue;
         string parts = {0};
-        for (size_t k = 0; k < t->n_splits; k++)
-            string_print(&parts, "%s%zu for '%s'", k ? ", " : "", t->splits[k].count, t->splits[k].name);
+        for (size_t k = t->test_is_whole; k < t->n_splits; k++)
+            string_print(&parts, "%s%zu for '%s'", parts.length ? ", " : "", t->splits[k].count, t->splits[k].name);
         progress_say("%s names no splits: its questions were cut into %s (by seed %llu)", t->file, parts.text,
                      (unsigned long long)s->seed);
         free(parts.text);
@@ -198,6 +199,9 @@ static int check_tokenizers(const session *s, const step *st, error *err)
         if (k == 0) {
             memcpy(wanted, hex, sizeof wanted);
             wanted_size = size;
+        } else if (strcmp(hex, wanted) != 0 && names_sees(st->models[i]) != names_sees(st->models[first])) {
+            return fail(err, ERROR_USAGE, "of '%s' and '%s' one also sees, and their tokenizers differ: 'component: language_model' in the search merges what both have", st->names[first],
+                        st->names[i]);
         } else if (strcmp(hex, wanted) != 0 && st->recipe->tokenizer.source == TOKENIZER_KEPT) {
             return fail(err, ERROR_USAGE,
                         "the tokenizers of '%s' (%d tokens) and '%s' (%d tokens) differ; if one only has tokens added behind the "

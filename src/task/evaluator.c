@@ -225,6 +225,7 @@ struct batch {
     size_t questions;
     shown *shown;                  /* [pictures] prompts with their pictures in; owned */
     size_t pictures, n_pictures;   /* looked at, to be looked at */
+    feature_counts before;
 };
 
 static void batch_close(struct batch *r)
@@ -257,7 +258,9 @@ static int show_picture(struct builtin *b, struct batch *all, const task *t, con
     char *path = task_picture(t, q);
     const int32_t token = picture_token(b->tokenizer, feature_store_image_token(b->features), b->plan->config.vocab);
     shown *with = &all->shown[all->pictures];
-    progress_bar("pictures", all->pictures++, all->n_pictures, "");
+    if (feature_store_counts(b->features).computed > all->before.computed)
+        progress_bar("pictures", all->pictures, all->n_pictures, "");
+    all->pictures++;
     int status = shown_make(with, b->features, (const char *const[]){path}, 1, t->one_view ? FEATURES_ONE_VIEW : FEATURES_AS_CONFIGURED, marked, token, err);
     free(path);
     if (status != 0)
@@ -333,12 +336,10 @@ static int add_question(struct builtin *b, struct batch *all, const task *t, con
     return 0;
 }
 
-static int add_set(struct builtin *b, struct batch *all, const question_set *set, const checkpoint *first, error *err)
+static int add_set(struct builtin *b, struct batch *all, const question_set *set, error *err)
 {
     if (set->task->command)
         return 0;
-    if (want_language(b, set->task, err) != 0 || want_chat(b, set->task, first, err) != 0)
-        return -1;
     for (size_t i = 0; i < set->count; i++) {
         const prompt *p = prompts_get(b->prompts, set->task, set->questions[i], b->tokenizer, b->chat, positions_of(b), err);
         if (!p || add_question(b, all, set->task, set->questions[i], p, err) != 0)
@@ -453,18 +454,19 @@ static int run_engine(struct builtin *b, const lineup *c, const question_set *se
         n += sets[s].task->command ? 0 : sets[s].count;
     if (n == 0)
         return 0;
-    struct batch all = {.n_pictures = count_pictures(sets, n_sets)};
-    const feature_counts before = feature_store_counts(b->features);
+    struct batch all = {.n_pictures = count_pictures(sets, n_sets), .before = feature_store_counts(b->features)};
     if (take_candidate(b, c, err) != 0 || (all.n_pictures && feature_store_take(b->features, c->models[0], b->options.backend ? b->options.backend : backend_best(), b->options.pool, err) != 0))
         return -1;
     int status = 0;
     all.shown = memory_new(all.n_pictures, sizeof *all.shown);
+    for (size_t s = 0; s < n_sets && status == 0; s++)      /* all before any prompt is taken: another chat template empties their store */
+        status = sets[s].task->command || (want_language(b, sets[s].task, err) == 0 && want_chat(b, sets[s].task, c->models[0], err) == 0) ? 0 : -1;
     for (size_t s = 0; s < n_sets && status == 0; s++)
-        status = add_set(b, &all, &sets[s], c->models[0], err);
+        status = add_set(b, &all, &sets[s], err);
     if (all.n_pictures) {
         feature_store_take(b->features, NULL, NULL, NULL, NULL);   /* the model may be gone before the next is taken */
         if (status == 0)
-            tell_pictures(b, before, out);
+            tell_pictures(b, all.before, out);
     }
     all.answers = memory_new(all.n, sizeof *all.answers);
     if (status == 0) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "task/asking.h"
 #include "task/lmeval_config.h"
 #include "task/lmeval_data.h"
@@ -44,26 +45,25 @@ static int check_keys(const yaml_value *root, error *err)
         "task", "task_alias", "tag", "include", "dataset_path", "dataset_name", "dataset_kwargs", "training_split", "validation_split", "test_split",
         "fewshot_split", "num_fewshot", "description", "doc_to_text", "doc_to_target", "doc_to_choice", "target_delimiter", "fewshot_delimiter",
         "gen_prefix", "output_type", "generation_kwargs", "filter_list", "metric_list", "fewshot_config", "process_docs", "process_results", "metadata",
-        "repeats", "should_decontaminate", "doc_to_decontamination_query", NULL};
-    static const char *const refused[] = {"custom_dataset", "use_prompt", "doc_to_image", "doc_to_audio", "class", "unsafe_code", "chat_template", NULL};
+        "repeats", "should_decontaminate", "doc_to_decontamination_query", "custom_dataset", "use_prompt", "doc_to_image", "doc_to_audio", "class", "unsafe_code", NULL};
+    static const char *const refused[] = {"custom_dataset", "use_prompt", "doc_to_image", "doc_to_audio", "class", NULL};
     int64_t repeats = 1;
+    bool unsafe = false;
     for (size_t i = 0; refused[i]; i++)
         if (given(yaml_get(root, refused[i])))
             return yaml_fail(err, yaml_get(root, refused[i]), "'%s' of lm-eval is not read here", refused[i]);
-    for (size_t i = 0; i < root->count; i++)      /* what is refused and says nothing is let be */
-        for (size_t k = 0; refused[k]; k++)
-            if (strcmp(root->keys[i], refused[k]) == 0)
-                return 0;
-    if (yaml_known_keys(root, known, err) != 0 || yaml_int(yaml_get(root, "repeats"), 1, INT64_MAX, &repeats, err) != 0)
+    if (yaml_known_keys(root, known, err) != 0 || yaml_int(yaml_get(root, "repeats"), 1, INT64_MAX, &repeats, err) != 0 ||
+        yaml_bool(yaml_get(root, "unsafe_code"), &unsafe, err) != 0)
         return -1;
+    if (unsafe)
+        return yaml_fail(err, yaml_get(root, "unsafe_code"), "unsafe_code: code that models write is not run here");
     return repeats == 1 ? 0 : yaml_fail(err, yaml_get(root, "repeats"), "repeats is %lld; every question is asked once here", (long long)repeats);
 }
 
 /* ---- questions */
 
-static int amend(const struct reader *r, const lmeval_function *f, const dataset *d, error *err)
+static int amend(const lmeval_function *f, const dataset *d, error *err)
 {
-    (void)r;
     for (size_t i = 0; f && i < d->count; i++)
         if (f->amend(&d->items[i], err) != 0)
             return -1;
@@ -84,7 +84,7 @@ static int read_questions(struct reader *r, error *err)
     if (given(results) && !(r->process_results = lmeval_function_find(results, LMEVAL_PROCESS_RESULTS, err)))
         return -1;
     dataset *d = lmeval_dataset(r->t, r->root, r->evaluated, err);
-    if (!d || amend(r, r->process_docs, d, err) != 0)
+    if (!d || amend(r->process_docs, d, err) != 0)
         return -1;
     task_split *s = splits_add(r->t, "test", d->count);
     for (; s->count < d->count; s->count++)
@@ -396,7 +396,7 @@ static const dataset *read_pool(struct reader *r, error *err)
         if (yaml_text(yaml_get(r->root, rule[i]), &split, err) != 0)
             return NULL;
     const dataset *d = lmeval_dataset(r->t, r->root, split, err);
-    return d && amend(r, f, d, err) == 0 ? d : NULL;
+    return d && amend(f, d, err) == 0 ? d : NULL;
 }
 
 static int choose(shots *s, const dataset *d, const yaml_value *indices, error *err)
@@ -460,6 +460,30 @@ static int read_kind(task *t, const yaml_value *v, error *err)
     return 0;
 }
 
+/* search and select, of the evaluated split. */
+static void cut(task *t, uint64_t seed)
+{
+    size_t n = t->splits[0].count, fifth = n / 5 ? n / 5 : 1, *order = memory_new(n, sizeof *order);
+    bool *chosen = memory_new(n, sizeof *chosen);
+    if (n > 1) {
+        random_stream s = random_stream_for(seed, "splits", 0, 0);
+        splits_add(t, "search", n);
+        splits_add(t, "select", n);
+        for (size_t i = 0; i < n; i++)
+            order[i] = i;
+        random_shuffle(&s, order, n);
+        for (size_t i = 0; i < fifth; i++)
+            chosen[order[i]] = true;
+        for (size_t i = 0; i < n; i++) {
+            task_split *to = &t->splits[chosen[i] ? 2 : 1];
+            to->questions[to->count++] = t->splits[0].questions[i];
+        }
+        t->splits_made = t->test_is_whole = true;
+    }
+    free(order);
+    free(chosen);
+}
+
 /* lm-eval looks at the first question to know whether right answers are lists. */
 static int look_at_first(task *t, error *err)
 {
@@ -472,7 +496,7 @@ static int look_at_first(task *t, error *err)
     return 0;
 }
 
-int lmeval_read(task *t, const yaml_value *root, error *err)
+int lmeval_read(task *t, const yaml_value *root, uint64_t seed, error *err)
 {
     struct reader r = {.t = t, .root = root, .fewshot = yaml_get(root, "fewshot_config"), .delimiter = "\n\n"};
     const char *name = NULL;
@@ -492,6 +516,7 @@ int lmeval_read(task *t, const yaml_value *root, error *err)
         return -1;
     if (read_shots(&r, err) != 0 || task_check_gold(t, err) != 0)
         return -1;
+    cut(t, seed);
     t->config = lmeval_config(t, root, err);
     return t->config ? 0 : -1;
 }

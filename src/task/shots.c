@@ -5,6 +5,8 @@
 
 #include "base/json.h"
 
+#define MAX_CLASSES 1000
+
 void shots_clear(shots *s)
 {
     wording_clear(&s->wording);
@@ -35,6 +37,9 @@ int shots_stratify(shots *s, const char *field, error *err)
         else
             seen[s->classes++] = text;
         s->labels[i] = c;
+        if (s->classes > MAX_CLASSES)
+            status = fail(err, ERROR_LIMIT, "%s: more than the limit of %d different values of '%.100s', by which the examples are to be stratified", s->pool[i]->file,
+                          MAX_CLASSES, field);
     }
     for (size_t c = 0; c < s->classes; c++)
         free(seen[c]);

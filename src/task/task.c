@@ -25,7 +25,7 @@ static int read_keys(task *t, const yaml_value *root, uint64_t seed, error *err)
     if (yaml_get(root, "group"))
         return yaml_fail(err, yaml_get(root, "group"), "this is a group of tasks, which `eval` takes; name the tasks one by one here");
     if (lmeval_is_task(root))
-        return lmeval_read(t, root, err);
+        return lmeval_read(t, root, seed, err);
     if (yaml_known_keys(root, keys, err) != 0 || yaml_text(yaml_get(root, "name"), &name, err) != 0)
         return -1;
     if (yaml_get(root, "name") && (!name || !*name))

@@ -90,6 +90,7 @@ typedef struct task {
     dataset **datasets; size_t n_datasets;
     task_split *splits; size_t n_splits;
     bool splits_made;              /* cut by us, not named in the file */
+    bool test_is_whole;            /* `test` holds what search and select were cut of: nothing to be held out by itself */
     bool has_questions;            /* false: a command without a question file */
     json_t *config;                /* lm-eval's settings as it records them, of a task file in its language; else NULL; owned */
 } task;

@@ -127,7 +127,7 @@ static int read_gold(wording *w, const yaml_value *v, error *err)
 static int read_prompt(wording *w, const yaml_value *root, const yaml_value *v, bool may_be_empty, error *err)
 {
     const char *text;
-    if ((!v || v->kind != YAML_MAP) && !(v && may_be_empty) && task_want_text(root, "prompt", &text, err) != 0)
+    if ((!v || v->kind != YAML_MAP) && !(given(v) && may_be_empty) && task_want_text(root, "prompt", &text, err) != 0)
         return -1;
     return read_phrase(v, "prompt", &w->prompt, err);
 }

@@ -17,9 +17,10 @@ block "yaml recipe" > "$work/recipe.yml"
 block "yaml recipe with a tokenizer" > "$work/tokenizer.yml"
 block "yaml recipe with slices" > "$work/slices.yml"
 block "yaml recipe with modules" > "$work/modules.yml"
+block "yaml recipe with a component" > "$work/component.yml"
 block "yaml path" > "$work/path.yml"
 block "yaml mergekit-evolve" > "$work/mergekit-evolve.yml"
-for f in study task choices group words options chat recipe slices modules tokenizer path mergekit-evolve; do [ -s "$work/$f.yml" ] || die "docs/formats.md has no $f"; done
+for f in study task choices group words options chat recipe slices modules component tokenizer path mergekit-evolve; do [ -s "$work/$f.yml" ] || die "docs/formats.md has no $f"; done
 "$MERGANSER" evolve "$work/study.yml" -o "$work/out" --quiet > /dev/null
 [ -f "$work/out/best/model.safetensors" ] && [ -f "$work/out/report.html" ] && [ -f "$work/out/recipe.yml" ] || die "the study's folder is not complete"
 "$MERGANSER" merge "$work/out/recipe.yml" "$work/again" --quiet > /dev/null 2>&1
@@ -42,6 +43,8 @@ fi
 "$MERGANSER" inspect "$work/sliced" | grep -q "9 layers" || die "the slices do not make 9 layers"
 "$MERGANSER" inspect "$work/slices.yml" --quiet | grep -q "layers 4-8: miniature/models/math-b 3-7 + miniature/models/ja 3-7" || die "inspect does not tell the slices"
 "$MERGANSER" merge "$work/modules.yml" "$work/moduled" --quiet > /dev/null
+"$MERGANSER" merge "$work/component.yml" "$work/seeing" --quiet > /dev/null 2>&1
+cmp tests/data/vlm/sees/preprocessor_config.json "$work/seeing/preprocessor_config.json" || die "the merged language part is not among its eyes"
 "$MERGANSER" merge "$work/tokenizer.yml" "$work/built" --quiet > /dev/null
 "$MERGANSER" inspect "$work/built" | grep -q "tokenizer: BPE, 939 tokens" || die "the tokenizer is not the base's and two tokens"
 [ "$("$MERGANSER" generate "$work/tokenizer.yml" -p "3 + 4 = " --max-new 8 --json --quiet)" = "$("$MERGANSER" generate "$work/built" -p "3 + 4 = " --max-new 8 --json --quiet)" ] ||

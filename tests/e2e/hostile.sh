@@ -85,6 +85,15 @@ crafted "{$(tensor "$(repeat 1048576 n)" U8 [1] [0,1])}" 1; both model.safetenso
 printf 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n' | weights; both model.safetensors "Git LFS pointer" "git lfs pull"
 changed; truncate -s -1 "$bad/model.safetensors"; both model.safetensors "of 154319"
 
+# As many layers, and as many kinds of them, as names can be made up: planned at once, and a merge of too many is refused before it is.
+many() { { printf '{'; seq -s, -f "\"$1\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}" 0 29999; printf '}'; } > "$work/many"; { le 8 $(stat -c %s "$work/many"); cat "$work/many"; } | weights; }
+many 'm%.0f.layers.0.w'; recipe 'models: [{model: %s}]\nmerge_method: passthrough\n' "$bad"
+timeout -k 1 20 "$MERGANSER" merge "$work/recipe.yml" "$work/kinds" --quiet > /dev/null || die "a model of many kinds of layers takes too long to merge"
+many 'model.layers.%.0f.w'; recipe 'slices: [{sources: [{model: %s, layer_range: [0, 30000]}]}]\nmerge_method: passthrough\n' "$bad"
+timeout -k 1 20 "$MERGANSER" merge "$work/recipe.yml" "$work/layers" --quiet > /dev/null || die "a model of many layers takes too long to merge"
+{ printf 'slices:\n'; for i in {1..34}; do printf -- '- sources: [{model: %s, layer_range: [0, 30000]}]\n' "$bad"; done; printf 'merge_method: passthrough\n'; } > "$work/recipe.yml"
+refused "limit of 1000000 tensors" -- merge "$work/recipe.yml" "$out"
+
 # A number that is none, as the last of the file's.
 changed; printf '\xc0\x7f' | dd of="$bad/model.safetensors" bs=1 seek=$(($(stat -c %s "$bad/model.safetensors") - 2)) conv=notrunc status=none
 refused "$bad" "'model.norm.weight'" -- merge "$work/linear.yml" "$out"

@@ -13,7 +13,7 @@
 
 static void exercise_text(const task *t, const question *q)
 {
-    static const char *const answers[] = {"", "答えは1,000です。", "#### -\\boxed{12", "\xff９9.9", "[1, 'a']"};
+    static const char *const answers[] = {"", "答えは1,000です。", "#### -\\boxed{12", "\xff９9.9", "[1, 'a']", "ｶ゛ー〜 😀a b", "３-294,"};
     judgement j;
     error err;
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)

@@ -274,5 +274,5 @@ const prompt *jp_prompt(const task *t, size_t doc, int64_t positions, error *err
         fail(err, ERROR_FORMAT, "no question %zu", doc);
         return NULL;
     }
-    return prompts_get(scene.prompts, t, t->splits[0].questions[doc], scene.tokenizer, positions, err);
+    return prompts_get(scene.prompts, t, t->splits[0].questions[doc], scene.tokenizer, NULL, positions, err);
 }

@@ -10,6 +10,7 @@ import argparse
 import glob
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,11 @@ TASKS = {  # task -> data set, evaluated split, shots, the field that is made lo
     "ja_leaderboard_xwinograd": ("polm-stability/xwinograd-ja", "test", 0, None),
 }
 TOLERANCE = 1e-3
+
+
+def cpu(who):
+    used = resource.getrusage(who)
+    return used.ru_utime + used.ru_stime
 
 
 def rows_of(path):
@@ -79,13 +85,13 @@ def run_lmeval(a, folder, out):
             f.write("include: %s\ntask: %s_peer\nnum_fewshot: %d\n"
                     % (os.path.join(os.path.dirname(lm_eval.tasks.__file__), "japanese_leaderboard", t + ".yaml"), t, TASKS[t][2]))
     manager = lm_eval.tasks.TaskManager(include_path=own)
-    start = time.time()
+    start, busy = time.time(), cpu(resource.RUSAGE_SELF)
     res = evaluator.simple_evaluate(model="hf", model_args={"pretrained": a.model, "dtype": "float32"}, tasks=[t + "_peer" for t in TASKS], task_manager=manager, batch_size=a.batch, device="cpu",
                                     bootstrap_iters=0)
-    seconds = time.time() - start
+    seconds, busy = time.time() - start, cpu(resource.RUSAGE_SELF) - busy
     keep = {t: {"results": res["results"][t + "_peer"], "samples": [{k: s[k] for k in ("doc_id", "resps", "filtered_resps", "metrics") + tuple(s["metrics"])} for s in res["samples"][t + "_peer"]]}
             for t in TASKS}
-    json.dump({"seconds": seconds, "tasks": keep}, open(out, "w"), ensure_ascii=False)
+    json.dump({"seconds": seconds, "cpu": busy, "tasks": keep}, open(out, "w"), ensure_ascii=False)
 
 
 def run_ours(a, folder):
@@ -96,15 +102,15 @@ def run_ours(a, folder):
             f.write("include: %s\nnum_fewshot: %d\n" % (os.path.join(ROOT, "recipes/tasks/ja-leaderboard", t + ".yaml"), TASKS[t][2]))
         tasks += ["-t", path]
     results = os.path.join(folder, "results")
-    start = time.time()
+    start, busy = time.time(), cpu(resource.RUSAGE_CHILDREN)
     subprocess.run([a.merganser, "eval", a.model, "--results", results, "--threads", str(a.threads), "--quiet", "--json"] + tasks, check=True, stdout=subprocess.DEVNULL,
                    env=dict(os.environ, MERGANSER_DATASETS=folder))
-    seconds = time.time() - start
+    seconds, busy = time.time() - start, cpu(resource.RUSAGE_CHILDREN) - busy
     out = {t: {"samples": rows_of(glob.glob("%s/samples_%s_*.jsonl" % (results, t))[-1])} for t in TASKS}
     whole = json.load(open(sorted(glob.glob(results + "/results_*.json"))[-1]))
     for t in TASKS:
         out[t]["results"] = whole["results"][t]
-    return seconds, out
+    return seconds, busy, out
 
 
 def compare(theirs, ours):
@@ -154,12 +160,13 @@ def main():
             subprocess.run([sys.executable, __file__, "--model", a.model, "--threads", str(a.threads), "--batch", str(a.batch), "--lmeval", folder, out], check=True,
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ, OMP_NUM_THREADS=str(a.threads), HF_HUB_OFFLINE="1"))
             res = json.load(open(out))
-            theirs.append(res["seconds"])
-            seconds, ours = run_ours(a, folder)
-            here.append(seconds)
+            theirs.append((res["seconds"], res["cpu"]))
+            seconds, busy, ours = run_ours(a, folder)
+            here.append((seconds, busy))
         bad = compare(res["tasks"], ours)
-    print("lm-eval (hf, batch %d, %d threads, without its imports): %.1f s; merganser, the whole command: %.2f s; %.1f times faster"
-          % (a.batch, a.threads, min(theirs), min(here), min(theirs) / min(here)))
+    there, here = min(theirs), min(here)
+    print("lm-eval (hf, batch %d, %d threads, without its imports): %.1f s, of the CPUs %.1f; merganser, the whole command: %.2f s, of the CPUs %.2f; %.1f times faster, "
+          "of the CPUs %.1f" % ((a.batch, a.threads) + there + here + (there[0] / here[0], there[1] / here[1])))
     return 1 if bad else 0
 
 

@@ -23,6 +23,7 @@ static void test_choice(void **state)
     task *t = scene_good_task(HEAD "fewshot_split: train\nnum_fewshot: 2\nfewshot_config: {sampler: first_n, target_delimiter: \"=\"}\nfewshot_delimiter: \"|\"\n"
                                    "doc_to_target: label\ndoc_to_choice: [\"{no}\", yes]\noutput_type: multiple_choice\n", 1);
     assert_string_equal(t->splits[0].name, "test");
+    assert_int_equal(task_split_find(t, "search", &err)->count + task_split_find(t, "select", &err)->count, t->splits[0].count);
     assert_int_equal(t->n_measures, 2);      /* acc and acc_norm where nothing is said */
     assert_int_equal(asking_make(t, t->splits[0].questions[0], shown, 2, &a, &err), 0);
     assert_string_equal(a.context, "t0?={no}|t1?=yes|v0?");

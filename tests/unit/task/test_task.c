@@ -1,6 +1,7 @@
 #include "scene.h"
 
 #include "task/metric.h"
+#include "task/picture.h"
 #include "task/prompts.h"
 
 #define HEAD "data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: number\n"
@@ -78,6 +79,12 @@ static void test_refused(void **state)
         {HEAD "top_p: 1.5\n", "top_p is 1.5", ""},
         {HEAD "repetition_penalty: 0\n", "repetition_penalty is 0", ""},
         {HEAD "truncate: right\n", "'left'", "'right'"},
+        {HEAD "beams: 0\n", "0 is outside", ""},
+        {HEAD "beams: 3\ntemperature: 1\n", "does not sample", "task.yml"},
+        {HEAD "min_new_tokens: 9\n", "9 is outside", ""},
+        {HEAD "tiles: false\n", "'image' names no field", ""},
+        {HEAD "image: photo\n", "no text in field 'photo'", "line 1"},
+        {HEAD "image: question\n", "there is no picture", "q what is 0?"},
         {HEAD "stop: [\"\"]\n", "stop string is empty", ""},
         {HEAD "stop: {a: b}\n", "list", ""},
         {HEAD "answer: gold\n", "no field 'gold'", "line 1"},
@@ -202,13 +209,44 @@ static void test_prompt_tokens(void **state)
     tokenizer_free(tok);
 }
 
+/* The same words about other pictures are other questions; places of pictures, and no BOS, in the tokens. */
+static void test_pictures(void **state)
+{
+    (void)state;
+    error err = {0};
+    free(scene_write("a.png", "a"));
+    free(scene_write("b.png", "b"));
+    free(scene_write("seen.jsonl", "{\"q\": \"what?\", \"photo\": \"a.png\", \"answer\": 1}\n{\"q\": \"what?\", \"photo\": \"b.png\", \"answer\": 2}\n"));
+    task *t = scene_good_task("splits: {search: {file: seen.jsonl, range: [0, 1]}, test: {file: seen.jsonl, range: [1, 2]}}\nprompt: \"a<image>{q}\"\nimage: photo\ntiles: false\n"
+                              "special_tokens: false\nmax_new_tokens: 8\nmin_new_tokens: 2\nbeams: 5\nmetric: number\n", 1);
+    assert_true(t->one_view && t->no_special);
+    assert_int_equal(t->beams, 5);
+    assert_int_equal(t->min_new, 2);
+    char *path = task_picture(t, t->splits[1].questions[0]);
+    assert_true(text_ends_with(path, "b.png") && file_exists(path));
+    free(path);
+    tokenizer *tok = tokenizer_open(SOURCE_DIR "/miniature/models/base", &err);
+    prompts *store = prompts_new();
+    const prompt *asked = prompts_get(store, t, t->splits[0].questions[0], tok, NULL, 1024, &err);
+    assert_non_null(asked);
+    const token_list ids = asked->context;
+    assert_true(ids.id[0] != tokenizer_bos(tok));
+    size_t places = 0;
+    for (size_t i = 0; i < ids.count; i++)
+        places += ids.id[i] == PICTURE_PLACE;
+    assert_int_equal(places, 1);
+    prompts_free(store);
+    tokenizer_free(tok);
+    task_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_keys), cmocka_unit_test(test_defaults), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_too_many_stops),
         cmocka_unit_test(test_commands), cmocka_unit_test(test_judging), cmocka_unit_test(test_what_a_person_reads),
-        cmocka_unit_test(test_prompt_tokens),
+        cmocka_unit_test(test_prompt_tokens), cmocka_unit_test(test_pictures),
     };
     return cmocka_run_group_tests(tests, open_with_questions, scene_close);
 }
