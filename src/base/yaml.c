@@ -186,7 +186,8 @@ static int build(struct builder *b, yaml_node_t *node, int depth, yaml_value *ou
         return fail_at(err, b->name, node->start_mark, "nested deeper than 100 levels (or an anchor that contains itself)");
     if (++b->values > MAX_VALUES)
         return fail_at(err, b->name, node->start_mark, "more than 200000 values (aliases followed)");
-    if (!known_tag((const char *)node->tag))
+    bool function = node->type == YAML_SCALAR_NODE && node->tag && strcmp((const char *)node->tag, "!function") == 0;
+    if (!function && !known_tag((const char *)node->tag))
         return fail_tag(b, node, err);
     if (node->type == YAML_MAPPING_NODE) {
         out->kind = YAML_MAP;
@@ -200,9 +201,9 @@ static int build(struct builder *b, yaml_node_t *node, int depth, yaml_value *ou
     if (take_scalar(b, node, &text, err) != 0)
         return -1;
     out->quoted = node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
-    if (!out->quoted && is_null_text(text))
+    if (!out->quoted && !function && is_null_text(text))
         return 0;
-    out->kind = YAML_TEXT;
+    out->kind = function ? YAML_FUNCTION : YAML_TEXT;
     out->text = memory_text(text);
     return 0;
 }
@@ -340,6 +341,8 @@ int yaml_text(const yaml_value *v, const char **out, error *err)
 {
     if (!v || v->kind == YAML_NULL)
         return 0;
+    if (v->kind == YAML_FUNCTION)
+        return yaml_fail(err, v, "'!function %s' is Python code, which is not run here", v->text);
     if (v->kind != YAML_TEXT)
         return yaml_fail(err, v, "should be text");
     *out = v->text;

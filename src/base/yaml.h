@@ -18,14 +18,14 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-enum yaml_kind { YAML_NULL, YAML_TEXT, YAML_LIST, YAML_MAP };
+enum yaml_kind { YAML_NULL, YAML_TEXT, YAML_LIST, YAML_MAP, YAML_FUNCTION };   /* the last: lm-eval's `!function FILE.NAME`, a name and no more */
 
 typedef struct yaml_value yaml_value;
 struct yaml_value {
     enum yaml_kind kind;
     const char *file;      /* borrowed from the root */
     int line, column;      /* from 1 */
-    char *text;            /* YAML_TEXT and keys of a map's items: the scalar; owned */
+    char *text;            /* YAML_TEXT, YAML_FUNCTION and keys of a map's items: the scalar; owned */
     bool quoted;           /* YAML_TEXT: written in quotes or as a block, so never a number, boolean or null */
     size_t count;          /* items of a list or map */
     yaml_value **items;    /* [count] values; owned */

@@ -39,6 +39,22 @@ static void note_configs(merger *m)
     }
 }
 
+/* Sources of 16 bits in two types meet in float32, which takes twice the room of either. */
+static void note_types(merger *m)
+{
+    for (size_t i = 0; i < m->plan.count && m->recipe->dtype < 0 && m->recipe->out_dtype < 0; i++) {
+        const merge_tensor *t = &m->plan.items[i];
+        for (int k = 1; k < t->n_models; k++) {
+            enum dtype a = t->sources[0]->dtype, b = t->sources[k]->dtype;
+            if (a == b || dtype_size(a) != 2 || dtype_size(b) != 2)
+                continue;
+            string_print(&m->plan.notes, "'%s' is %s in one source and %s in another: the merge has it as F32; a dtype (float16, bfloat16) in the recipe says otherwise\n", t->name,
+                         dtype_name(a), dtype_name(b));
+            return;
+        }
+    }
+}
+
 merger *merge_prepare(const recipe *r, checkpoint *const *models, const merge_options *options, error *err)
 {
     const method *found = method_find(r->method);
@@ -67,6 +83,7 @@ merger *merge_prepare(const recipe *r, checkpoint *const *models, const merge_op
         string_add(&m->plan.notes, notes.text ? notes.text : "", notes.length);
         string_add(&m->plan.notes, m->tokens.notes.text ? m->tokens.notes.text : "", m->tokens.notes.length);
         note_configs(m);
+        note_types(m);
     } else {
         merge_free(m);
         m = NULL;

@@ -67,19 +67,24 @@ static uint64_t fixed_bytes(const merger *m)
     return OWN_BYTES + (uint64_t)threads_count(m->options.pool) * THREAD_BYTES;
 }
 
-/* What a tensor needs beside its sources in files: those that have to be made; masks; sums of rows, at most of the products of all pairs;
- * tables of thresholds. */
+/* What a tensor needs beside its sources in files: those that have to be made; masks; sums of rows (or columns), at most of the products of all pairs or
+ * two a model; tables of thresholds; rows that are carried. */
 static uint64_t job_bytes(const merge_job *j)
 {
     const merge_tensor *t = j->tensor;
-    uint64_t n = (uint64_t)t->n_models, bytes = (uint64_t)j->n_kept * (uint64_t)t->count / 8;
+    uint64_t n = (uint64_t)t->n_models, bytes = 0, pairs = n * (n + 1) / 2;
     for (int i = 0; i < t->n_models; i++)
         bytes += t->sources[i]->data ? 0 : tensor_bytes(t->sources[i]);
+    if (t->copy)
+        return bytes;
+    if (t->rest)
+        bytes += (uint64_t)((t->shape.shape[0] - t->rows) * t->columns) * (dtype_size(t->shape.dtype) + (t->rest->data ? 0 : dtype_size(t->rest->dtype)));
+    bytes += (uint64_t)j->n_kept * (uint64_t)t->count / 8;
     if (j->pass)
-        bytes += n * (n + 1) / 2 * (uint64_t)t->rows * sizeof(double);
+        bytes += (pairs > 2 * n ? pairs : 2 * n) * (uint64_t)(j->walk == WALK_COLUMNS ? j->columns : j->rows) * sizeof(double);
     if (j->piece_bytes)
         bytes += n * TABLE_BYTES;
-    return t->copy ? 0 : bytes;
+    return bytes;
 }
 
 static uint64_t held_bytes(const checkpoint *out)

@@ -6,6 +6,8 @@
 #include "merge/method.h"
 #include "merge/view.h"
 
+#define MAX_TENSORS 1000000    /* as many as a file may hold */
+
 typedef struct planner {
     const recipe *recipe;
     checkpoint *const *models;
@@ -13,6 +15,7 @@ typedef struct planner {
     int naming;
     const component *component;
     token_plan *tokens;
+    struct layered { size_t *items, *begin; } *layered;   /* [n_models] places of the main layers' tensors by layer: items [begin[layer], begin[layer + 1]); owned */
     bool drop_head;              /* every source stores its tied embeddings twice */
     size_t capacity;
     tensor_plan *out;
@@ -237,6 +240,10 @@ static int align_rows(planner *p, merge_tensor *t, enum dtype d, error *err)
 static int plan_tensor(planner *p, char *name, const place *at, const char *rest, error *err)
 {
     const recipe *r = p->recipe;
+    if (p->out->count == MAX_TENSORS) {
+        free(name);
+        return fail(err, ERROR_LIMIT, "the recipe makes more than the limit of %d tensors", MAX_TENSORS);
+    }
     merge_tensor *t = add_tensor(p, name, source_count(r, at->slice));
     bool computed = true;
     t->base = base_of(r, at->slice);
@@ -378,23 +385,50 @@ static int check_layers(const planner *p, int slice, error *err)
     return 0;
 }
 
+/* Which tensors each main layer of a model has. */
+static void sort_layers(const planner *p, int model)
+{
+    const checkpoint *c = p->models[model];
+    const tensor_family *main = names_main(p->names[model]);
+    struct layered *l = &p->layered[model];
+    if (l->begin || !main)
+        return;
+    l->items = memory_new(c->count, sizeof *l->items);
+    l->begin = memory_new((size_t)main->layers + 2, sizeof *l->begin);
+    for (int pass = 0; pass < 2; pass++) {          /* counted two places on, then put where the count before ends, which moves it one place on */
+        for (size_t i = 0; i < c->count; i++) {
+            int64_t layer;
+            const char *rest;
+            if (tensors_is_table(c->items[i].name) || !in_main(p->names[model], c->items[i].name, &layer, &rest))
+                continue;
+            if (pass == 0)
+                l->begin[layer + 2]++;
+            else
+                l->items[l->begin[layer + 1]++] = i;
+        }
+        for (int64_t k = 1; pass == 0 && k <= main->layers + 1; k++)
+            l->begin[k] += l->begin[k - 1];
+    }
+}
+
 static int plan_layers(planner *p, int slice, int64_t *next, error *err)
 {
     const recipe_slice *s = &p->recipe->slices[slice];
     int64_t n = s->sources[0].end - s->sources[0].first;
     int status = check_layers(p, slice, err);
+    for (size_t k = 0; k < s->n_sources && status == 0; k++)
+        sort_layers(p, s->sources[k].model);
     for (int64_t offset = 0; offset < n && status == 0; offset++, (*next)++) {
         place at = {.slice = slice, .layer = *next, .offset = offset, .t = n > 1 ? (double)offset / (double)(n - 1) : 1};
         names_list rests = {0};
         for (size_t k = 0; k < s->n_sources; k++) {
-            const checkpoint *c = p->models[s->sources[k].model];
-            for (size_t i = 0; i < c->count; i++) {
-                int64_t layer;
-                const char *rest;
-                if (!tensors_is_table(c->items[i].name) && in_main(p->names[s->sources[k].model], c->items[i].name, &layer, &rest) &&
-                    layer == s->sources[k].first + offset)
+            int model = s->sources[k].model;
+            int64_t wanted = s->sources[k].first + offset, layer;
+            const struct layered *l = &p->layered[model];
+            const char *rest;
+            for (size_t i = l->begin[wanted]; i < l->begin[wanted + 1]; i++)
+                if (in_main(p->names[model], p->models[model]->items[l->items[i]].name, &layer, &rest))
                     list_add(&rests, memory_text(rest));
-            }
         }
         list_settle(&rests);
         for (size_t i = 0; i < rests.count && status == 0; i++)
@@ -506,6 +540,7 @@ int tensors_plan(const recipe *r, checkpoint *const *models, int naming, const c
     int status = 0;
     *out = (tensor_plan){0};
     p.names = memory_new(r->n_models, sizeof *p.names);
+    p.layered = memory_new(r->n_models, sizeof *p.layered);
     for (size_t i = 0; i < r->n_models; i++) {
         p.names[i] = names_read(models[i], r->layers);
         note_tables(models[i], &out->notes);
@@ -516,8 +551,12 @@ int tensors_plan(const recipe *r, checkpoint *const *models, int naming, const c
         status = plan_unclaimed(&p, views, n, err);
     if (status == 0)
         status = settle(out, err);
-    for (size_t i = 0; i < r->n_models; i++)
+    for (size_t i = 0; i < r->n_models; i++) {
         names_free(p.names[i]);
+        free(p.layered[i].items);
+        free(p.layered[i].begin);
+    }
+    free(p.layered);
     free(p.names);
     free(views);
     if (status != 0)

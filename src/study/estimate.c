@@ -12,6 +12,7 @@
 #include "study/forecast.h"
 #include "study/generation.h"
 #include "study/session.h"
+#include "task/prompts.h"
 #include "text/tokenizer.h"
 
 #define OTHER_BYTES ((uint64_t)512 << 20)   /* tokenizers, activations, questions, the program */
@@ -55,9 +56,9 @@ static uint64_t memory_available(void)
     return limit < available ? limit : available;
 }
 
-static int add_prompts(const session *s, const question_pool *p, const tokenizer *tok, const model_config *config, prompt_sizes *out, error *err)
+static int add_prompts(const session *s, const question_pool *p, const tokenizer *tok, const chat *c, const model_config *config, prompt_sizes *out, error *err)
 {
-    token_list ids = {0};
+    prompts *seen = prompts_new();
     int status = 0;
     for (size_t i = 0; i < p->count && status == 0; i++) {
         const task *t = p->sets[i].task;
@@ -65,32 +66,41 @@ static int add_prompts(const session *s, const question_pool *p, const tokenizer
         status = costs_picture_rows(s, t, &rows, err);
         for (size_t k = 0; !t->command && k < p->sets[i].count && status == 0; k++) {
             const question *q = p->sets[i].questions[k];
-            ids.count = 0;
-            status = task_prompt(t, q, tok, &ids, err);
-            size_t prompt = ids.count + (rows > 0 ? (size_t)rows - 1 : 0), n = prompt + (size_t)t->max_new * (size_t)(t->beams > 1 ? t->beams : 1);
-            if (status == 0 && (int64_t)prompt >= config->max_positions && !t->truncate_left)
+            const prompt *asked = prompts_get(seen, t, q, tok, c, config_position_limit(config), err);
+            status = asked ? 0 : -1;
+            size_t before = (asked ? asked->context.count : 0) + (rows > 0 ? (size_t)rows - 1 : 0), answer_tokens = asked ? prompt_longest(asked) - asked->context.count : 0;
+            size_t n = before + answer_tokens * (size_t)(t->beams > 1 ? t->beams : 1);
+            if (status == 0 && (int64_t)before >= config->max_positions && t->truncation == TRUNCATE_NEVER)
                 status =
                     fail(err, ERROR_LIMIT,
                          "%s line %zu: a prompt of %zu tokens leaves no room under the model's %lld positions; shorten it, or "
                          "write 'truncate: left' in %s",
-                         q->file, q->line, prompt, (long long)config->max_positions, t->file);
+                         q->file, q->line, before, (long long)config->max_positions, t->file);
             if (t->beams <= 1 && (int64_t)n > config->max_positions)
                 n = (size_t)config->max_positions;
             out->longest = n > out->longest ? n : out->longest;
-            out->tokens += (double)prompt;
+            out->tokens += (double)before;
             out->count++;
         }
     }
-    token_list_free(&ids);
+    prompts_free(seen);
     return status;
 }
 
 static int measure_prompts(const session *s, const model_config *config, prompt_sizes *out, error *err)
 {
-    tokenizer *tok = tokenizer_of(shape_of(s, 0)->checkpoint, err);
-    int status = tok && add_prompts(s, &s->search, tok, config, out, err) == 0 && add_prompts(s, &s->select, tok, config, out, err) == 0
-                     ? add_prompts(s, &s->held_out, tok, config, out, err)
-                     : -1;
+    const checkpoint *model = shape_of(s, 0)->checkpoint;
+    const question_pool *const pools[] = {&s->search, &s->select, &s->held_out};
+    tokenizer *tok = tokenizer_of(model, err);
+    chat *c = NULL;
+    int status = tok ? 0 : -1;
+    for (size_t k = 0; k < 3 && status == 0 && !c; k++)
+        for (size_t i = 0; i < pools[k]->count && status == 0 && !c; i++)
+            if (pools[k]->sets[i].task->message.chat && !(c = chat_of(model, tok, true, err)))
+                status = -1;
+    for (size_t k = 0; k < 3 && status == 0; k++)
+        status = add_prompts(s, pools[k], tok, c, config, out, err);
+    chat_free(c);
     tokenizer_free(tok);
     return status;
 }
@@ -114,19 +124,26 @@ static plan *largest_plan(const session *s, error *err)
     return p;
 }
 
+static uint64_t candidate_bytes(const session *s)
+{
+    uint64_t most = 0;
+    for (size_t k = 0; k < s->n_steps; k++)
+        most = s->steps[k].recipe && s->steps[k].bytes > most ? s->steps[k].bytes : most;
+    return most;
+}
+
 /* Merges that are held at once: a candidate, and the winners that later steps stand on. */
 static uint64_t merge_bytes(const session *s)
 {
-    uint64_t winners = 0, candidate = 0, held = 0;
+    uint64_t winners = 0, held = 0;
     for (size_t k = 0; k < s->n_steps; k++) {
         const step *st = &s->steps[k];
-        candidate = st->recipe && st->bytes > candidate ? st->bytes : candidate;
         for (size_t i = 0; i < st->n_models; i++)
             winners += st->winner_of[i] >= 0 ? s->steps[st->winner_of[i]].bytes : 0;
         if (st->file->racing && race_bytes(st) > held)
             held = race_bytes(st);
     }
-    return held + winners + candidate;
+    return held + winners + candidate_bytes(s);
 }
 
 /* The longest path that may win, folded: at the end, when no candidate is in memory any more. */
@@ -176,11 +193,9 @@ static int count_memory(session *s, sizes *z, error *err)
     }
     uint64_t folded = fold_bytes(s), running = z->candidate + z->kv;
     z->total = (folded > running ? folded : running) + OTHER_BYTES;
-    if (z->total <= z->available) {
-        uint64_t one = checkpoint_bytes(s->models[0].checkpoint);
-        s->merge_memory = s->options->memory && z->candidate ? s->options->memory - running + one : 0;
+    s->merge_memory = s->options->memory > running ? s->options->memory - running + candidate_bytes(s) : 0;
+    if (z->total <= z->available)
         return 0;
-    }
     char a[32], b[32], c[32], d[32];
     return fail(err, ERROR_MEMORY, "the study needs %s of memory (merged weights %s, keys and values %s), and %s %s; %s",
                 progress_bytes(a, (double)z->total), progress_bytes(b, (double)z->candidate), progress_bytes(c, (double)z->kv),

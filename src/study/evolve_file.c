@@ -236,7 +236,7 @@ static int refuse(const yaml_value *root, error *err)
     if (shots)
         return yaml_fail(err, yaml_get(root, "num_fewshot"), "num_fewshot is %lld; a task file's prompt holds its examples: write them there, and 0 here", (long long)shots);
     if (chat)
-        return yaml_fail(err, yaml_get(root, "apply_chat_template"), "apply_chat_template is true; a task file's prompt is asked as it stands: write the template there, and false here");
+        return yaml_fail(err, yaml_get(root, "apply_chat_template"), "apply_chat_template is true; a task file says it for itself: write 'chat: true' there, and false here");
     if (random_init)
         return yaml_fail(err, yaml_get(root, "random_init"), "random_init is true; a search starts from even weights: leave it out");
     return 0;
@@ -326,17 +326,15 @@ static char *find_in(const char *folder, const char *name)
     return NULL;
 }
 
-static int refuse_foreign(const study_file *f, const study_task *t, const char *path, error *err)
+/* What is no task at all is better said here, where the file and line are known. */
+static int look_at_task(const study_file *f, const study_task *t, const char *path, error *err)
 {
-    static const char *const foreign[] = {"dataset_path", "doc_to_text", "output_type", "group", "include"};
     yaml_value *root = yaml_read(path, err);
     if (!root)
         return fail_in(err, "task '%s'", t->path);
-    int status = 0;
-    for (size_t i = 0; i < sizeof foreign / sizeof *foreign && status == 0; i++)
-        if (yaml_get(root, foreign[i]))
-            status = fail(err, ERROR_UNSUPPORTED, "%s:%d: task '%s' is %s, a task of lm-eval ('%s'): those are not read yet; write a task file with splits, prompt and metric",
-                          f->path, t->line, t->path, path, foreign[i]);
+    int status = yaml_get(root, "group")
+                     ? fail(err, ERROR_UNSUPPORTED, "%s:%d: task '%s' is %s, a group of tasks, as lm-eval has them too: name its tasks one by one", f->path, t->line, t->path, path)
+                     : 0;
     yaml_free(root);
     return status;
 }
@@ -367,9 +365,9 @@ int evolve_find_tasks(study_file *f, const char *const *task_paths, size_t n, er
         study_task *t = &f->tasks[i];
         string looked = {0};
         char *path = t->line ? find_task(f, t, task_paths, n, &looked) : NULL;
-        int status = path ? refuse_foreign(f, t, path, err)
+        int status = path ? look_at_task(f, t, path, err)
                      : t->line
-                         ? fail(err, ERROR_FORMAT, "%s:%d: there is no task file '%s' or '%s.yml' in %s; tasks of lm-eval are not read yet, a task file with splits, prompt and metric is",
+                         ? fail(err, ERROR_FORMAT, "%s:%d: there is no task file '%s' or '%s.yml' in %s; lm-eval's own folder of tasks can be named in task_search_path",
                                 f->path, t->line, t->path, t->path, looked.text)
                          : 0;
         free(looked.text);

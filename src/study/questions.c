@@ -125,6 +125,28 @@ static json_t *text_or_null(const char *text)
     return text ? json_string(text) : json_null();
 }
 
+static int add_texts(string *out, const char *context, const json_t *gold, const asking *a)
+{
+    char *gold_text = gold ? json_dumps(gold, JSON_ENCODE_ANY | JSON_SORT_KEYS | JSON_COMPACT) : NULL;
+    string_add(out, context, strlen(context) + 1);
+    string_puts(out, gold_text ? gold_text : "");
+    string_add(out, "", 1);
+    for (size_t i = 0; a && i < a->n; i++)
+        string_add(out, a->continuations[i], strlen(a->continuations[i]) + 1);
+    free(gold_text);
+    return 0;
+}
+
+static int add_command_question(const question *q, string *out, error *err)
+{
+    char *fields = json_dumps(q->fields, JSON_SORT_KEYS | JSON_COMPACT);
+    if (!fields)
+        return fail(err, ERROR_FORMAT, "%s line %zu: cannot be written as JSON", q->file, q->line);
+    add_texts(out, fields, NULL, NULL);
+    free(fields);
+    return 0;
+}
+
 /* The picture itself: another under the same name is another question. */
 static int add_picture(const task *t, const question *q, string *out, error *err)
 {
@@ -136,22 +158,73 @@ static int add_picture(const task *t, const question *q, string *out, error *err
     return status;
 }
 
-static int add_question(const task *t, const question *q, string *out, error *err)
+static int add_system(const task *t, const question *q, string *out, error *err)
 {
-    char name[512];
-    snprintf(name, sizeof name, "%.450s line %zu", q->file, q->line);
-    char *prompt =
-        t->prompt ? template_fill(t->prompt, q->fields, name, err) : json_dumps(q->fields, JSON_SORT_KEYS | JSON_COMPACT);
-    if (!prompt)
-        return t->prompt ? -1 : fail(err, ERROR_FORMAT, "%s: cannot be written as JSON", name);
-    const json_t *gold = t->prompt ? json_object_get(q->fields, t->answer_field) : NULL;
-    char *gold_text = gold ? json_dumps(gold, JSON_ENCODE_ANY | JSON_SORT_KEYS | JSON_COMPACT) : NULL;
-    string_add(out, prompt, strlen(prompt) + 1);
-    string_puts(out, gold_text ? gold_text : "");
-    string_add(out, "", 1);
-    free(gold_text);
-    free(prompt);
-    return t->image_field ? add_picture(t, q, out, err) : 0;
+    char *system = message_system(&t->message, q, err);
+    if (!system)
+        return -1;
+    string_add(out, system, strlen(system) + 1);
+    free(system);
+    return 0;
+}
+
+/* What every question is asked, examples and all. */
+static int add_questions(const question_set *s, string *out, error *err)
+{
+    const task *t = s->task;
+    const task_split *split = NULL;
+    shot_plan shown = {0};
+    int status = 0;
+    for (size_t i = 0; i < s->count && status == 0; i++) {
+        const question *q = s->questions[i];
+        const task_split *own;
+        size_t at;
+        asking a;
+        if (t->command) {
+            status = add_command_question(q, out, err);
+            continue;
+        }
+        if (task_place(t, q, &own, &at) != 0)
+            status = fail(err, ERROR_STATE, "%s line %zu: is no question of task '%s'", q->file, q->line, t->name);
+        if (status == 0 && own != split) {
+            shot_plan_clear(&shown);
+            split = own;
+            status = asking_plan(t, own, NULL, 0, &shown, err);
+        }
+        if (status == 0 && asking_make(t, q, shown.shown + at * shown.most, shown.n[at], &a, err) == 0) {
+            add_texts(out, a.context, a.gold, &a);
+            asking_clear(&a);
+            status = t->image_field ? add_picture(t, q, out, err) : 0;
+            if (status == 0 && t->message.system)
+                status = add_system(t, q, out, err);
+        } else {
+            status = -1;
+        }
+    }
+    shot_plan_clear(&shown);
+    return status;
+}
+
+/* What only some tasks have: said where it is not as in a task that has nothing of it. */
+static void add_peculiarities(const task *t, json_t *settings)
+{
+    static const char *const kinds[] = {"generate", "choice"};
+    if (t->truncation == TRUNCATE_LEFT_WITH_BOS)
+        json_object_set_new(settings, "truncate", json_string("left_with_bos"));
+    if (t->kind != TASK_GENERATE)
+        json_object_set_new(settings, "kind", json_string(kinds[t->kind]));
+    if (t->encoding != ENCODE_JOINT)
+        json_object_set_new(settings, "encoding", json_string(encoding_name(t->encoding)));
+    if (t->max_new_beyond_gold)
+        json_object_set_new(settings, "beyond_answer", json_true());
+    if (t->shots.count && t->shots.refit)
+        json_object_set_new(settings, "redraw", json_true());
+    if (t->shortening.from)
+        json_object_set_new(settings, "shorten", json_pack("[s, s, s, s]", t->shortening.from, t->shortening.to, t->shortening.at, t->shortening.end));
+    if (t->stops_in_turn)
+        json_object_set_new(settings, "stops_in_turn", json_true());
+    if (t->n_measures && t->measures[0].as_it_is)
+        json_object_set_new(settings, "filter", json_string(response_filter_name(t->filters[t->measures[0].filter])));
 }
 
 int question_set_digest(const question_set *s, char hex[65], error *err)
@@ -160,12 +233,13 @@ int question_set_digest(const question_set *s, char hex[65], error *err)
     json_t *stops = json_array();
     for (int i = 0; i < t->n_stops; i++)
         json_array_append_new(stops, json_string(t->stops[i]));
-    char *scoring = t->scorer ? scorer_describe(t->scorer) : NULL;
+    const scorer *by = t->n_measures ? t->measures[0].scorer : NULL;
+    char *scoring = by ? scorer_describe(by) : NULL;
     json_t *settings =
         json_pack("{s:o, s:i, s:b, s:f, s:f, s:f, s:o, s:o, s:o}", "stop", stops, "max_new_tokens", t->max_new, "truncate",
-                  t->truncate_left, "temperature", (double)t->temperature, "top_p", (double)t->top_p, "penalty",
-                  (double)t->repetition_penalty, "metric", text_or_null(scoring), "language",
-                  text_or_null(t->scorer ? t->scorer->language : NULL), "command", text_or_null(t->command));
+                  t->truncation == TRUNCATE_LEFT, "temperature", (double)t->temperature, "top_p", (double)t->top_p, "penalty",
+                  (double)t->repetition_penalty, "metric", text_or_null(scoring ? scoring : t->command ? NULL : task_metric_name(t)), "language",
+                  text_or_null(task_language(t)), "command", text_or_null(t->command));
     free(scoring);
     if (settings && t->beams > 1)
         json_object_set_new(settings, "beams", json_integer(t->beams));
@@ -173,8 +247,12 @@ int question_set_digest(const question_set *s, char hex[65], error *err)
         json_object_set_new(settings, "min_new_tokens", json_integer(t->min_new));
     if (settings && t->no_special)
         json_object_set_new(settings, "special_tokens", json_false());
+    if (settings && t->message.chat)
+        json_object_set_new(settings, "chat", json_true());
     if (settings && t->image_field)
         json_object_set_new(settings, "tiles", json_boolean(!t->one_view));
+    if (settings)
+        add_peculiarities(t, settings);
     char *head = settings ? json_dumps(settings, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
     json_decref(settings);
     if (!head)
@@ -182,9 +260,7 @@ int question_set_digest(const question_set *s, char hex[65], error *err)
     string all = {0};
     string_add(&all, head, strlen(head) + 1);
     free(head);
-    int status = 0;
-    for (size_t i = 0; i < s->count && status == 0; i++)
-        status = add_question(t, s->questions[i], &all, err);
+    int status = add_questions(s, &all, err);
     file_sha256(all.text, all.length, hex);
     free(all.text);
     return status;

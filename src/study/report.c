@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "image/thumbnail.h"
 #include "study/members.h"
 #include "study/report_chart.h"
 #include "study/report_genome.h"
@@ -21,7 +22,7 @@
 /* Nothing may be fetched or run, whatever a name or an answer tries. */
 static const char head[] =
     "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width, initial-scale=1\">"
-    "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\"><style>"
+    "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\"><style>"
     ":root{color-scheme:light dark;--ink:#1c2430;--soft:#5b6675;--line:#d9dee6;--paper:#fff;--one:#1f5fae;--two:#b4501e;--three:#1a7f4b;--four:#7b3fa0;--five:#0f7c8c;--six:#b3265f;--band:#1f5fae26;--ok:#1a7f4b;--no:#b3261e}"
     "@media(prefers-color-scheme:dark){:root{--ink:#e4e8ee;--soft:#9aa4b2;--line:#333c48;--paper:#14181d;--one:#6ab0f3;--two:#f0a173;--three:#5fd098;--four:#c79bea;--five:#5cc8d6;--six:#f28bb5;--band:#6ab0f333;--ok:#5fd098;--no:#ff8a80}}"
     "body{font:15px/1.55 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:62rem;margin:2rem auto;padding:0 1rem}"
@@ -77,6 +78,18 @@ void report_between(string *page, const char *before, const char *text, const ch
 
 /* ---- answers, failures, places */
 
+/* Beside the question, its picture; the file's name where that is all there is. */
+static void add_picture(string *page, const json_t *item)
+{
+    const char *name = member_text(item, "picture"), *uri = member_text(item, "thumbnail");
+    if (*uri && thumbnail_is_uri(uri)) {
+        report_between(page, "<img alt=\"", name, "\" src=\"");
+        report_between(page, "", uri, "\"><br>");
+    } else if (*name) {
+        report_between(page, "<small>picture ", name, "</small><br>");
+    }
+}
+
 static void add_worked(string *page, const json_t *worked)
 {
     size_t i, k;
@@ -85,7 +98,9 @@ static void add_worked(string *page, const json_t *worked)
         return;
     string_puts(page, "<section><h2>Answers side by side</h2>");
     json_array_foreach(worked, i, item) {
-        report_between(page, "<div class=wide><table><tr><th colspan=2 class=text>", member_text(item, "question"), "");
+        string_puts(page, "<div class=wide><table><tr><th colspan=2 class=text>");
+        add_picture(page, item);
+        report_escape(page, member_text(item, "question"));
         report_between(page, "<br><small>right answer: ", member_text(item, "gold"), *member_text(item, "note") ? "; " : "");
         report_between(page, "", member_text(item, "note"), "</small></tr>");
         json_array_foreach(json_object_get(item, "answers"), k, a) {

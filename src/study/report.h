@@ -27,6 +27,7 @@
  *    "notes": ["A source wins on select: best/ is that source.", ...]}
  *
  * "worked": [{"question": "...", "gold": "42", "note": "no source solves it" (optional),
+ *             "picture": "cats/1.jpg", "thumbnail": "data:image/jpeg;base64,..." (optional; image/thumbnail.h, anything else is not shown),
  *             "answers": [{"name": "ja", "text": "...", "ok": false, "score": 0 (optional)}, ...]}, ...]
  *
  * "places": [{"what": "the evolved model", "path": "demo/out/best"}, ...]     where everything lies

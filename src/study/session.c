@@ -60,7 +60,7 @@ static int open_standard(session *s, question_pool *p, const char *what, const c
         bool twice = false;
         for (size_t k = 0; k < n; k++)
             twice = twice || strcmp(entries[k].path, f->tasks[i].path) == 0;
-        if (!twice && task_split_find(t, split, &ignored))
+        if (!twice && task_split_find(t, split, &ignored) && !(t->test_is_whole && strcmp(split, "test") == 0))
             entries[n++] = (study_task){.path = f->tasks[i].path, .split = (char *)split, .weight = f->tasks[i].weight};
     }
     int status = 0;
@@ -81,9 +81,9 @@ static int check_metrics(const session *s, error *err)
     for (size_t i = 0; i < s->search.count; i++) {
         const study_task *named = &s->file->tasks[i];
         const task *t = s->search.sets[i].task;
-        if (named->metric && (!t->scorer || strcmp(t->scorer->metric->name, named->metric) != 0))
+        if (named->metric && (t->command || strcmp(task_metric_name(t), named->metric) != 0))
             return fail(err, ERROR_USAGE, "%s:%d: the metric is '%s', and %s is scored by %s: leave 'metric' out or change the task file", s->file->path, named->line,
-                        named->metric, t->file, t->scorer ? t->scorer->metric->name : "a command");
+                        named->metric, t->file, t->command ? "a command" : task_metric_name(t));
     }
     return 0;
 }
@@ -107,8 +107,8 @@ static int open_questions(session *s, error *err)
         if (!t->splits_made)
             continue;
         string parts = {0};
-        for (size_t k = 0; k < t->n_splits; k++)
-            string_print(&parts, "%s%zu for '%s'", k ? ", " : "", t->splits[k].count, t->splits[k].name);
+        for (size_t k = t->test_is_whole; k < t->n_splits; k++)
+            string_print(&parts, "%s%zu for '%s'", parts.length ? ", " : "", t->splits[k].count, t->splits[k].name);
         progress_say("%s names no splits: its questions were cut into %s (by seed %llu)", t->file, parts.text,
                      (unsigned long long)s->seed);
         free(parts.text);

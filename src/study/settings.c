@@ -150,10 +150,10 @@ static json_t *tasks_json(const session *s)
 
 static char *metric_name(const session *s)
 {
-    const scorer *by = s->search.sets[0].task->scorer;
-    if (s->search.count != 1 || !by)
+    const task *t = s->search.sets[0].task;
+    if (s->search.count != 1)
         return memory_text("score");
-    return memory_print("%s%s%s", by->metric->name, by->language ? "_" : "", by->language ? by->language : "");
+    return memory_print("%s%s%s", task_metric_name(t), task_language(t) ? "_" : "", task_language(t) ? task_language(t) : "");
 }
 
 json_t *settings_new(session *s, error *err)

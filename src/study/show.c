@@ -257,6 +257,17 @@ static void print_path(const json_t *table, const json_t *settings)
     }
 }
 
+/* Whether some answer is neither quite right nor quite wrong. */
+static bool has_graded(const json_t *answers)
+{
+    const json_t *reply;
+    size_t i;
+    json_array_foreach(answers, i, reply)
+        if (member_number(reply, "score") > 0 && member_number(reply, "score") < 1)
+            return true;
+    return false;
+}
+
 /* Answers may be long: they are cut where a screen ends. */
 static void print_worked(const json_t *worked)
 {
@@ -270,17 +281,22 @@ static void print_worked(const json_t *worked)
         }
     width = width > MOST_NAME ? MOST_NAME : width;
     json_array_foreach(worked, i, item) {
+        bool graded = has_graded(json_object_get(item, "answers"));
         putchar('\n');
         print_text(member_text(item, "note")[0] ? member_text(item, "note") : "a question", 0, 0);
         fputs(": ", stdout);
         print_text(member_text(item, "question"), 0, 400);
+        if (*member_text(item, "picture")) {
+            fputs("   [picture ", stdout);
+            print_text(member_text(item, "picture"), 0, 80);
+            putchar(']');
+        }
         printf("   (gold: ");
         print_text(member_text(item, "gold"), 0, 40);
         puts(")");
         json_array_foreach(json_object_get(item, "answers"), k, reply) {
-            double score = member_number(reply, "score");
-            if (score > 0 && score < 1)
-                printf("  %2.0f%% ", 100 * score);
+            if (graded)
+                printf("  %3.0f%% ", 100 * member_number(reply, "score"));
             else
                 printf("  %s ", json_is_true(json_object_get(reply, "ok")) ? "+" : "-");
             print_text(member_text(reply, "name"), width + 2, width);

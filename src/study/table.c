@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "image/thumbnail.h"
 #include "study/finish.h"
 
 #define WORKED 3
@@ -57,8 +58,7 @@ static json_t *cell(const json_t *score, const question_pool *p, const size_t *c
         raw += w * sum / (double)(counts[k] ? counts[k] : 1);
         weight += w;
         base += counts[k];
-        const scorer *by = p->sets[k].task->scorer;
-        language = language || (by && by->language);
+        language = language || task_language(p->sets[k].task);
     }
     if (p->count > 1) {
         double half = 2 * sqrt(variance) / weight;
@@ -102,25 +102,32 @@ static json_t *path_json(const contender *c)
 }
 
 /* Of two rows that answered the same questions: on how many the first scores more, on how many the second, the two-sided sign test, and the
- * difference of their scores with its 95 % interval. */
-static json_t *pair_json(const contender *a, const contender *b)
+ * difference of their scores, set by set as these are weighted, with its 95 % interval. */
+static json_t *pair_json(const contender *a, const contender *b, const question_pool *p)
 {
-    size_t n = result_count(a->held_out);
-    double *differences = memory_new(n, sizeof *differences), mean, low, high;
-    json_int_t better = 0, worse = 0;
-    for (size_t i = 0; i < n; i++) {
-        differences[i] = score_at(a->held_out, i) - score_at(b->held_out, i);
-        better += differences[i] > 0;
-        worse += differences[i] < 0;
+    double difference = 0, weight = 0, squares = 0, mean, low, high;
+    size_t better = 0, worse = 0, base = 0;
+    for (size_t k = 0; k < p->count; base += p->asked[k++]) {
+        double *d = memory_new(p->asked[k], sizeof *d), w = p->sets[k].weight;
+        for (size_t i = 0; i < p->asked[k]; i++) {
+            d[i] = score_at(a->held_out, base + i) - score_at(b->held_out, base + i);
+            better += d[i] > 0;
+            worse += d[i] < 0;
+        }
+        difference_interval(d, p->asked[k], &mean, &low, &high);
+        free(d);
+        difference += w * mean;
+        squares += w * w * (high - low) * (high - low) / 4;
+        weight += w;
     }
-    difference_interval(differences, n, &mean, &low, &high);
-    free(differences);
-    return json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "row", a->name, "against", b->name, "better", better, "worse", worse, "p",
-                     sign_test((size_t)better, (size_t)worse), "difference", mean, "low", low, "high", high);
+    difference /= weight;
+    double half = sqrt(squares) / weight;
+    return json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "row", a->name, "against", b->name, "better", (json_int_t)better, "worse",
+                     (json_int_t)worse, "p", sign_test(better, worse), "difference", difference, "low", difference - half, "high", difference + half);
 }
 
 /* What was found, against the best model, the best without search, and what the steps before it have found; and what its scales give. */
-static void add_pairs(json_t *table, const contender_list *rows)
+static void add_pairs(json_t *table, const contender_list *rows, const question_pool *p)
 {
     static const char *const kinds[] = {"source", "unsearched"};
     json_t *pairs = json_array();
@@ -135,13 +142,13 @@ static void add_pairs(json_t *table, const contender_list *rows)
                     (!best || contender_value(rows->items[k].held_out) > contender_value(best->held_out)))
                     best = &rows->items[k];
             if (best)
-                json_array_append_new(pairs, pair_json(c, best));
+                json_array_append_new(pairs, pair_json(c, best, p));
         }
         for (size_t k = 0; k < rows->count; k++) {
             const contender *other = &rows->items[k];
             bool before = strcmp(other->kind, "evolved") == 0 && k < i, ablated = strcmp(other->kind, "ablation") == 0 && other->step == c->step;
             if ((before || ablated) && result_count(other->held_out) == result_count(c->held_out))
-                json_array_append_new(pairs, pair_json(c, other));
+                json_array_append_new(pairs, pair_json(c, other, p));
         }
     }
     json_object_set_new(table, "pairs", pairs);
@@ -185,7 +192,7 @@ json_t *finish_table(session *s, const contender_list *rows, const contender *wi
         json_array_append_new(list, row);
     }
     json_t *out = json_pack("{s:o, s:s, s:O}", "rows", list, "winner", winner->name, "notes", notes);
-    add_pairs(out, rows);
+    add_pairs(out, rows, &s->held_out);
     if (!winner->held_out)
         return out;
     json_int_t wins = 0, losses = 0;
@@ -220,10 +227,27 @@ static json_t *question_text(const task *t, const question *q)
     const json_t *field = json_object_get(q->fields, "question");
     if (json_is_string(field))
         return json_incref((json_t *)field);
-    char *text = t->prompt ? template_fill(t->prompt, q->fields, q->id, NULL) : NULL;
+    char *text = t->command ? NULL : task_question_key(t, q, NULL);
     json_t *out = json_string(text ? text : q->id);
     free(text);
     return out ? out : json_string("");
+}
+
+/* The picture's file as the question names it, and a small copy. A file that went away since leaves the name alone. */
+static void add_picture(json_t *worked, const task *t, const question *q)
+{
+    char *path = task_picture(t, q), *uri = NULL;
+    image picture;
+    error gone;
+    json_object_set(worked, "picture", json_object_get(q->fields, t->image_field));
+    if (image_read(path, &picture, &gone) == 0) {
+        uri = thumbnail_uri(&picture, path, &gone);
+        image_free(&picture);
+    }
+    if (uri)
+        json_object_set_new(worked, "thumbnail", json_string(uri));
+    free(uri);
+    free(path);
 }
 
 static json_t *work(const contender_list *rows, const contender *winner, bool held_out, size_t i, const task *t,
@@ -242,8 +266,9 @@ static json_t *work(const contender_list *rows, const contender *winner, bool he
         json_array_append_new(answers, json_pack("{s:s, s:O, s:f, s:b}", "name", c->name, "text", text ? text : json_null(), "score", score, "ok",
                                                  score >= GOOD));
     }
-    json_t *out = json_pack("{s:o, s:o, s:o}", "question", question_text(t, q), "gold",
-                            plain(json_object_get(q->fields, t->answer_field)), "answers", answers);
+    json_t *gold = t->command ? NULL : asking_gold(t, q, NULL);
+    json_t *out = json_pack("{s:o, s:o, s:o}", "question", question_text(t, q), "gold", plain(gold), "answers", answers);
+    json_decref(gold);
     const char *note = graded ? ours > theirs   ? "better than every source"
                                 : ours < theirs ? "a source is better"
                                                 : "the best source is as good"
@@ -252,6 +277,8 @@ static json_t *work(const contender_list *rows, const contender *winner, bool he
                        : ours > 0      ? "a source solves it too"
                                        : "nobody solves it";
     json_object_set_new(out, "note", json_string(note));
+    if (t->image_field)
+        add_picture(out, t, q);
     return out;
 }
 

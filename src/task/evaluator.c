@@ -3,7 +3,7 @@
  * Invariants
  * 1. The tokenizer belongs to `folder`; plan and engine to the models of which `models` is the fingerprint and the path of `path`.
  *    Anything else makes them anew.
- * 2. The prompt store belongs to the tokenizer whose digest is `digest`.
+ * 2. The prompt store belongs to the tokenizer whose digest is `digest`, and to the chat template `template` where a task has asked for one.
  * 3. A bad candidate is OUTCOME_INVALID with a reason; -1 leaves *out empty. */
 #include "task/evaluator.h"
 
@@ -31,6 +31,9 @@ struct builtin {
     char *folder;                  /* where it came from; owned */
     bool built;                    /* the tokenizer is one that a merge built, which the folder does not have */
     char digest[65];
+    chat *chat;                    /* of the tokenizer's model; NULL while no task asked for it */
+    char *template;                /* the text of the last one; owned */
+    int32_t end;                   /* the tokenizer's end of text, which ends a chat's answer beside the model's own */
     prompts *prompts;
     language_model *lid;           /* opened by us; NULL while nobody needed it */
     feature_store *features;
@@ -42,6 +45,8 @@ void evaluation_free(evaluation *e)
         return;
     for (size_t i = 0; e->results && i < e->count; i++) {
         free(e->results[i].answer);
+        free(e->results[i].scores);
+        preference_clear(&e->results[i].preference);
         free(e->results[i].tokens);
     }
     free(e->results);
@@ -114,7 +119,9 @@ static void drop_plan(struct builtin *b)
 static void drop_models(struct builtin *b)
 {
     drop_plan(b);
+    chat_free(b->chat);
     tokenizer_free(b->tokenizer);
+    b->chat = NULL;
     json_decref(b->config);
     free(b->folder);
     b->tokenizer = NULL;
@@ -173,6 +180,21 @@ static int take_candidate(struct builtin *b, const lineup *l, error *err)
     return 0;
 }
 
+static int want_chat(struct builtin *b, const task *t, const checkpoint *first, error *err)
+{
+    if (!t->message.chat || b->chat)
+        return 0;
+    b->chat = chat_of(first, b->tokenizer, true, err);
+    if (!b->chat)
+        return fail_in(err, "task '%s'", t->name);
+    b->end = tokenizer_eos(b->tokenizer);
+    if (!b->template || strcmp(b->template, chat_template_text(b->chat)) != 0)
+        prompts_clear(b->prompts);
+    free(b->template);
+    b->template = memory_text(chat_template_text(b->chat));
+    return 0;
+}
+
 static const language_model *lid_of(struct builtin *b)
 {
     return b->options.lid ? b->options.lid : b->lid;
@@ -180,34 +202,73 @@ static const language_model *lid_of(struct builtin *b)
 
 static int want_language(struct builtin *b, const task *t, error *err)
 {
-    if (!t->scorer->language)
-        return 0;
-    if (!lid_of(b) && !(b->lid = language_open(NULL, err)))
-        return -1;
-    return language_knows(lid_of(b), t->scorer->language)
-               ? 0
-               : fail(err, ERROR_USAGE, "%s: language '%s' is not one that lid.176.ftz knows (Japanese is ja)", t->file,
-                      t->scorer->language);
+    for (size_t i = 0; i < t->n_measures; i++) {
+        const char *language = t->measures[i].scorer ? t->measures[i].scorer->language : NULL;
+        if (!language)
+            continue;
+        if (!lid_of(b) && !(b->lid = language_open(NULL, err)))
+            return -1;
+        if (!language_knows(lid_of(b), language))
+            return fail(err, ERROR_USAGE, "%s: language '%s' is not one that lid.176.ftz knows (Japanese is ja)", t->file, language);
+    }
+    return 0;
 }
 
 /* ---- sets that the engine runs */
 
-static request make_request(const struct builtin *b, const task *t, const question *q, const token_list *ids)
+/* The requests of all sets in one run: a slot that one task frees is the next task's. A question with choices is one request a choice,
+ * side by side, so that they share what stands before them. */
+struct batch {
+    request *requests;             /* [n], owned, as answers */
+    answer *answers;
+    size_t n, capacity;
+    size_t questions;
+    shown *shown;                  /* [pictures] prompts with their pictures in; owned */
+    size_t pictures, n_pictures;   /* looked at, to be looked at */
+    feature_counts before;
+};
+
+static void batch_close(struct batch *r)
 {
-    return (request){.ids = ids->id, .n_ids = ids->count, .max_new = t->max_new, .min_new = t->min_new, .beams = b->options.beams ? b->options.beams : t->beams, .truncate_left = t->truncate_left,
-                     .stop_strings = (const char *const *)t->stops, .n_stop_strings = t->n_stops, .temperature = t->temperature,
-                     .top_p = t->top_p, .repetition_penalty = t->repetition_penalty, .seed = b->options.seed,
-                     .question = (uint32_t)q->line};
+    answers_free(r->answers, r->n);
+    for (size_t i = 0; i < r->pictures; i++)
+        shown_free(&r->shown[i]);
+    free(r->shown);
+    free(r->answers);
+    free(r->requests);
 }
 
-static int show_picture(struct builtin *b, const task *t, const question *q, const token_list *marked, shown *out, error *err)
+static int64_t positions_of(const struct builtin *b)
+{
+    return config_position_limit(&b->plan->config);
+}
+
+/* lm-eval cuts from the left whatever stands there; the engine's own way keeps BOS. */
+static void cut_left(request *r, int64_t room)
+{
+    if (room > 0 && (int64_t)r->n_ids > room) {
+        r->ids += (int64_t)r->n_ids - room;
+        r->n_ids = (size_t)room;
+    }
+}
+
+/* The prompt's tokens with a picture's features in their place. */
+static int show_picture(struct builtin *b, struct batch *all, const task *t, const question *q, const token_list *marked, request *r, error *err)
 {
     char *path = task_picture(t, q);
     const int32_t token = picture_token(b->tokenizer, feature_store_image_token(b->features), b->plan->config.vocab);
-    int status = shown_make(out, b->features, (const char *const[]){path}, 1, t->one_view ? FEATURES_ONE_VIEW : FEATURES_AS_CONFIGURED, marked, token, err);
+    shown *with = &all->shown[all->pictures];
+    if (feature_store_counts(b->features).computed > all->before.computed)
+        progress_bar("pictures", all->pictures, all->n_pictures, "");
+    all->pictures++;
+    int status = shown_make(with, b->features, (const char *const[]){path}, 1, t->one_view ? FEATURES_ONE_VIEW : FEATURES_AS_CONFIGURED, marked, token, err);
     free(path);
     if (status != 0)
         return fail_in(err, "%s line %zu", q->file, q->line);
+    r->ids = with->ids.id;
+    r->n_ids = with->ids.count;
+    r->pictures = with->pictures;
+    r->n_pictures = with->n;
     return progress_interrupted() ? fail(err, ERROR_INTERRUPTED, "interrupted while pictures were looked at") : 0;
 }
 
@@ -232,101 +293,189 @@ static void tell_pictures(const struct builtin *b, feature_counts before, evalua
         progress_say("features of pictures: %llu computed", (unsigned long long)out->pictures.computed);
 }
 
-/* The request for one question; `with` [1] is what its picture makes of the prompt. */
-static int ask(struct builtin *b, const task *t, const question *q, shown *with, request *out, error *err)
+static request *add_request(struct batch *all, const task *t, const prompt *p)
 {
-    const token_list *ids = prompts_get(b->prompts, t, q, b->tokenizer, err);
-    if (!ids || (t->image_field && show_picture(b, t, q, ids, with, err) != 0))
-        return -1;
-    *out = make_request(b, t, q, t->image_field ? &with->ids : ids);
-    out->pictures = with->pictures;
-    out->n_pictures = with->n;
+    if (all->n == all->capacity) {
+        all->capacity = all->capacity ? 2 * all->capacity : 256;
+        all->requests = memory_grow(all->requests, all->capacity, sizeof *all->requests);
+    }
+    request *r = &all->requests[all->n++];
+    *r = (request){.ids = p->context.id, .n_ids = p->context.count, .truncate_left = t->truncation == TRUNCATE_LEFT};
+    return r;
+}
+
+static int add_question(struct builtin *b, struct batch *all, const task *t, const question *q, const prompt *p, error *err)
+{
+    all->questions++;
+    for (size_t i = 0; i < p->asked.n; i++) {
+        request *r = add_request(all, t, p);
+        r->continuation = p->continuations[i].id;
+        r->n_continuation = p->continuations[i].count;
+        if (t->truncation == TRUNCATE_LEFT_WITH_BOS)
+            cut_left(r, positions_of(b) - (int64_t)r->n_continuation + 1);
+    }
+    if (t->kind == TASK_CHOICE)
+        return 0;
+    request *r = add_request(all, t, p);
+    r->max_new = p->max_new;
+    r->min_new = t->min_new;
+    r->beams = b->options.beams ? b->options.beams : t->beams;
+    r->stop_strings = (const char *const *)t->stops;
+    r->n_stop_strings = t->n_stops;
+    r->stops = &b->end;
+    r->n_stops = t->message.chat && b->end >= 0;
+    r->temperature = t->temperature;
+    r->top_p = t->top_p;
+    r->repetition_penalty = t->repetition_penalty;
+    r->seed = b->options.seed;
+    r->question = (uint32_t)q->line;
+    if (t->image_field)
+        return show_picture(b, all, t, q, &p->context, r, err);
+    if (t->truncation == TRUNCATE_LEFT_WITH_BOS)
+        cut_left(r, positions_of(b) - p->max_new);
     return 0;
 }
 
-/* The requests of all sets, all_shown beside them. */
-static int ask_all(struct builtin *b, const checkpoint *model, const question_set *sets, size_t n_sets, shown *all_shown, request *requests, evaluation *out, error *err)
+static int add_set(struct builtin *b, struct batch *all, const question_set *set, error *err)
 {
-    const size_t n_pictures = count_pictures(sets, n_sets);
-    const feature_counts before = feature_store_counts(b->features);
-    const backend *family = b->options.backend ? b->options.backend : backend_best();
-    size_t at = 0, looked = 0;
-    int status = n_pictures ? feature_store_take(b->features, model, family, b->options.pool, err) : 0;
-    for (size_t s = 0; s < n_sets && status == 0; s++) {
-        const task *t = sets[s].task;
-        if (!t->command)
-            status = want_language(b, t, err);
-        for (size_t i = 0; !t->command && i < sets[s].count && status == 0; i++, at++) {
-            if (t->image_field && feature_store_counts(b->features).computed > before.computed)
-                progress_bar("pictures", looked, n_pictures, "");
-            status = ask(b, t, sets[s].questions[i], &all_shown[at], &requests[at], err);
-            looked += t->image_field != NULL;
-        }
+    if (set->task->command)
+        return 0;
+    for (size_t i = 0; i < set->count; i++) {
+        const prompt *p = prompts_get(b->prompts, set->task, set->questions[i], b->tokenizer, b->chat, positions_of(b), err);
+        if (!p || add_question(b, all, set->task, set->questions[i], p, err) != 0)
+            return -1;
     }
-    feature_store_take(b->features, NULL, NULL, NULL, NULL);   /* the model may be gone before the next is taken */
-    if (status == 0)
-        tell_pictures(b, before, out);
-    return status;
+    return 0;
 }
 
+struct watched { const struct builtin *b; const struct batch *batch; };
+
+/* The engine counts requests, people questions. */
 static bool on_step(void *context, size_t done, size_t n, const engine_stats *stats)
 {
-    const struct builtin *b = context;
-    bool more = !b->options.progress || b->options.progress(b->options.progress_context, done, n, stats);
+    const struct watched *w = context;
+    size_t questions = n ? done * w->batch->questions / n : 0;
+    bool more = !w->b->options.progress || w->b->options.progress(w->b->options.progress_context, questions, w->batch->questions, stats);
     return more && !progress_interrupted();
 }
 
-/* Judges one answer into r, whose tokens it takes over. Returns 1 where the logits were not finite. */
-static int judge(struct builtin *b, const task *t, const question *q, answer *a, result *r, error *err)
+/* 1 where the logits were not finite. */
+static int check_answer(const answer *a, error *err)
 {
     if (a->finish == FINISH_INTERRUPTED || a->finish == FINISH_NONE)
         return fail(err, ERROR_INTERRUPTED, "interrupted while questions were answered");
-    if (a->finish == FINISH_NOT_FINITE)
-        return 1;
-    *r = (result){.question = q, .answer = memory_text(a->text ? a->text : ""), .tokens = a->tokens, .n_tokens = (int)a->n_tokens,
-                  .min_margin = a->min_margin, .finish = a->finish};
-    a->tokens = NULL;
-    return task_judge(t, q, r->answer, lid_of(b), &r->judged, err);
+    return a->finish == FINISH_NOT_FINITE;
 }
 
-/* All sets of the engine in one run: a slot that one task frees is the next task's. */
-static int run_engine(struct builtin *b, const lineup *c, const question_set *sets, size_t n_sets, evaluation *out,
-                      error *err)
+/* The text as lm-eval cuts it: all that was generated, split at each stop string in turn, the end token's text the last of them. */
+static char *cut_in_turn(const struct builtin *b, const task *t, const answer *a)
 {
-    size_t n = 0, at = 0;
-    for (size_t s = 0; s < n_sets; s++)
-        n += sets[s].task->command ? 0 : sets[s].count;
-    if (n == 0)
-        return 0;
-    if (take_candidate(b, c, err) != 0)
+    size_t n;
+    char *decoded = tokenizer_decode(b->tokenizer, a->tokens, a->n_tokens, true, &n), *text = task_answer_text(t, decoded, n);
+    free(decoded);
+    const char *end = tokenizer_eos(b->tokenizer) >= 0 ? tokenizer_text(b->tokenizer, tokenizer_eos(b->tokenizer)) : NULL;
+    task_cut_in_turn(t, end, text);
+    return text;
+}
+
+/* Judges one generated answer into r, whose tokens it takes over. */
+static int judge_text(struct builtin *b, const task *t, answer *a, result *r, error *err)
+{
+    r->answer = t->stops_in_turn ? cut_in_turn(b, t, a) : memory_text(a->text ? a->text : "");
+    r->tokens = a->tokens;
+    r->n_tokens = (int)a->n_tokens;
+    r->min_margin = a->min_margin;
+    r->finish = a->finish;
+    a->tokens = NULL;
+    return task_judge_text(t, r->asked->gold, r->answer, lid_of(b), r->scores, &r->judged, err);
+}
+
+static void judge_choices(const task *t, const answer *answers, result *r)
+{
+    const asking *q = r->asked;
+    r->preference = (preference){.loglik = memory_new(q->n, sizeof(double)), .greedy = memory_new(q->n, sizeof(bool)), .n = q->n};
+    for (size_t i = 0; i < q->n; i++) {
+        r->preference.loglik[i] = answers[i].loglik_sum;
+        r->preference.greedy[i] = answers[i].loglik_greedy;
+    }
+    r->finish = answers[0].finish;
+    task_judge_choices(t, q->choices, q->gold, &r->preference, r->scores, &r->judged);
+    r->picked = (int)preference_pick(&r->preference, q->choices, t->measures[0].rule);
+    r->gold = (int)wording_gold_index(q->gold, q->choices);
+    r->answer = memory_text(json_string_value(json_array_get(q->choices, (size_t)r->picked)));
+    r->min_margin = (float)preference_margin(&r->preference);
+}
+
+/* 1 where the logits were not finite. */
+static int judge(struct builtin *b, const task *t, const question *q, answer *answers, size_t *at, result *r, error *err)
+{
+    const prompt *p = prompts_get(b->prompts, t, q, b->tokenizer, b->chat, positions_of(b), err);
+    if (!p)
         return -1;
-    shown *all_shown = memory_new(n, sizeof *all_shown);
-    request *requests = memory_new(n, sizeof *requests);
-    answer *answers = memory_new(n, sizeof *answers);
-    int status = ask_all(b, c->models[0], sets, n_sets, all_shown, requests, out, err);
-    bool ran = status == 0;
-    if (ran)
-        status = engine_run(b->engine, requests, n, answers, on_step, b, err);
-    if (ran)
-        out->stats = engine_statistics(b->engine);
-    for (size_t s = 0, base = 0; s < n_sets && status == 0; base += sets[s++].count) {
+    size_t n = t->kind == TASK_CHOICE ? p->asked.n : 1;
+    answer *own = answers + *at;
+    *at += n;
+    for (size_t i = 0; i < n; i++) {
+        int status = check_answer(&own[i], err);
+        if (status != 0)
+            return status;
+    }
+    *r = (result){.question = q, .asked = &p->asked, .scores = memory_new(t->n_measures, sizeof(double)), .gold = -1, .picked = -1};
+    if (t->kind == TASK_GENERATE)
+        return judge_text(b, t, own, r, err) == 0 ? 0 : fail_in(err, "%s line %zu", q->file, q->line);
+    judge_choices(t, own, r);
+    return 0;
+}
+
+static int judge_all(struct builtin *b, const question_set *sets, size_t n_sets, struct batch *all, evaluation *out, error *err)
+{
+    int status = 0;
+    for (size_t s = 0, base = 0, at = 0; s < n_sets && status == 0; base += sets[s++].count) {
         double sum = 0;
-        for (size_t i = 0; !sets[s].task->command && i < sets[s].count && status == 0; i++) {
+        if (sets[s].task->command)
+            continue;
+        for (size_t i = 0; i < sets[s].count && status == 0; i++) {
             const question *q = sets[s].questions[i];
-            status = judge(b, sets[s].task, q, &answers[at++], &out->results[base + i], err);
+            status = judge(b, sets[s].task, q, all->answers, &at, &out->results[base + i], err);
             sum += out->results[base + i].judged.score;
             if (status == 1)
                 fail(err, ERROR_NOT_FINITE, "logits are not finite on %s line %zu (id %.80s)", q->file, q->line, q->id);
         }
-        if (!sets[s].task->command)
-            out->set_scores[s] = sum / (double)sets[s].count;
+        out->set_scores[s] = sum / (double)sets[s].count;
     }
-    answers_free(answers, n);
-    for (size_t i = 0; i < n; i++)
-        shown_free(&all_shown[i]);
-    free(all_shown);
-    free(answers);
-    free(requests);
+    return status;
+}
+
+static int run_engine(struct builtin *b, const lineup *c, const question_set *sets, size_t n_sets, evaluation *out,
+                      error *err)
+{
+    size_t n = 0;
+    for (size_t s = 0; s < n_sets; s++)
+        n += sets[s].task->command ? 0 : sets[s].count;
+    if (n == 0)
+        return 0;
+    struct batch all = {.n_pictures = count_pictures(sets, n_sets), .before = feature_store_counts(b->features)};
+    if (take_candidate(b, c, err) != 0 || (all.n_pictures && feature_store_take(b->features, c->models[0], b->options.backend ? b->options.backend : backend_best(), b->options.pool, err) != 0))
+        return -1;
+    int status = 0;
+    all.shown = memory_new(all.n_pictures, sizeof *all.shown);
+    for (size_t s = 0; s < n_sets && status == 0; s++)      /* all before any prompt is taken: another chat template empties their store */
+        status = sets[s].task->command || (want_language(b, sets[s].task, err) == 0 && want_chat(b, sets[s].task, c->models[0], err) == 0) ? 0 : -1;
+    for (size_t s = 0; s < n_sets && status == 0; s++)
+        status = add_set(b, &all, &sets[s], err);
+    if (all.n_pictures) {
+        feature_store_take(b->features, NULL, NULL, NULL, NULL);   /* the model may be gone before the next is taken */
+        if (status == 0)
+            tell_pictures(b, all.before, out);
+    }
+    all.answers = memory_new(all.n, sizeof *all.answers);
+    if (status == 0) {
+        status = engine_run(b->engine, all.requests, all.n, all.answers, on_step, &(struct watched){b, &all}, err);
+        out->stats = engine_statistics(b->engine);
+    }
+    if (status == 0)
+        status = judge_all(b, sets, n_sets, &all, out, err);
+    batch_close(&all);
     return status;
 }
 
@@ -493,6 +642,7 @@ static void free_builtin(evaluator *self)
 {
     struct builtin *b = self->context;
     drop_models(b);
+    free(b->template);
     prompts_free(b->prompts);
     language_free(b->lid);
     feature_store_free(b->features);

@@ -8,7 +8,7 @@
 #include "engine/engine.h"
 #include "engine/feature_store.h"
 #include "model/lineup.h"
-#include "task/task.h"
+#include "task/asking.h"
 #include "tensor/checkpoint.h"
 
 typedef struct question_set {      /* which questions of which task; `weight` in the overall score */
@@ -20,8 +20,12 @@ typedef struct question_set {      /* which questions of which task; `weight` in
 
 typedef struct result {            /* of one question */
     const question *question;      /* borrowed */
-    judgement judged;
-    char *answer;                  /* owned */
+    judgement judged;              /* by the task's first measure */
+    double *scores;                /* [the task's measures]; owned, NULL of commands */
+    const asking *asked;           /* borrowed until the evaluator is given another model's tokenizer; NULL of commands */
+    preference preference;         /* of choices; owned */
+    int gold, picked;              /* of choices: their places; gold -1: several may be right */
+    char *answer;                  /* generated, or the choice taken; owned */
     int32_t *tokens; int n_tokens; /* generated ones, end token included; owned */
     float min_margin;
     enum finish finish;

@@ -2,12 +2,10 @@
 
 #include <string.h>
 
-#define MARK "<image>"
-
 static int count_marks(const char *text)
 {
     int n = 0;
-    for (const char *at = text; (at = strstr(at, MARK)); at += strlen(MARK))
+    for (const char *at = text; (at = strstr(at, PICTURE_MARK)); at += strlen(PICTURE_MARK))
         n++;
     return n;
 }
@@ -15,7 +13,7 @@ static int count_marks(const char *text)
 /* Where the tokenizer finds as many as the text shows, each becomes a place; else the list is emptied again. */
 static int encode_whole(const tokenizer *tok, const char *text, bool special, int marks, token_list *out, error *err)
 {
-    const int32_t id = tokenizer_find(tok, MARK);
+    const int32_t id = tokenizer_find(tok, PICTURE_MARK);
     const size_t before = out->count;
     int found = 0;
     if (id < 0 || tokenizer_encode(tok, text, strlen(text), special, out, err) != 0)
@@ -32,7 +30,7 @@ static int encode_whole(const tokenizer *tok, const char *text, bool special, in
 
 static int encode_pieces(const tokenizer *tok, const char *text, bool special, token_list *out, error *err)
 {
-    for (const char *mark; (mark = strstr(text, MARK)); text = mark + strlen(MARK), special = false) {
+    for (const char *mark; (mark = strstr(text, PICTURE_MARK)); text = mark + strlen(PICTURE_MARK), special = false) {
         if ((mark > text || special) && tokenizer_encode(tok, text, (size_t)(mark - text), special, out, err) != 0)
             return -1;
         token_list_add(out, PICTURE_PLACE);
@@ -62,7 +60,7 @@ int picture_encode(const tokenizer *tok, const char *text, bool special, int pic
     if (marks == 0)
         return encode_behind(tok, text, special, pictures, out, err);
     if (marks != pictures)
-        return fail(err, ERROR_USAGE, "the prompt has %s %d times, but is given %d picture%s", MARK, marks, pictures, pictures == 1 ? "" : "s");
+        return fail(err, ERROR_USAGE, "the prompt has %s %d times, but is given %d picture%s", PICTURE_MARK, marks, pictures, pictures == 1 ? "" : "s");
     if (encode_whole(tok, text, special, marks, out, err) != 0)
         return -1;
     return out->count > before ? 0 : encode_pieces(tok, text, special, out, err);
@@ -70,7 +68,7 @@ int picture_encode(const tokenizer *tok, const char *text, bool special, int pic
 
 int32_t picture_token(const tokenizer *tok, int32_t image_token, int64_t vocab)
 {
-    const int32_t own = tokenizer_find(tok, MARK);
+    const int32_t own = tokenizer_find(tok, PICTURE_MARK);
     if (image_token >= 0 && image_token < vocab)
         return image_token;
     return own >= 0 && own < vocab ? own : 0;

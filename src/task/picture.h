@@ -4,6 +4,7 @@
 
 #include "text/tokenizer.h"
 
+#define PICTURE_MARK "<image>"
 #define PICTURE_PLACE (-1)     /* in place of an id: a picture (shown.h puts its features there) */
 
 /* `special` as in tokenizer_encode. A tokenizer that has <image> sees the whole text; for one that does not, the text between is encoded piece by

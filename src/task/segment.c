@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -19,15 +20,17 @@ struct segmenter {
 
 static const char *const files[] = {"dicrc", "sys.dic", "unk.dic", "matrix.bin", "char.bin", NULL};
 
-/* The first of the files that a compiled dictionary has and this folder has not; NULL where all are there. */
+/* The first of a compiled dictionary's files that is not one of this folder's; NULL where all are there. MeCab would wait for a
+ * FIFO for ever. */
 static const char *missing_file(const char *folder)
 {
     for (const char *const *name = files; *name; name++) {
         char *path = file_join(folder, *name);
-        bool there = file_exists(path);
+        int fd = file_open(path, NULL);
         free(path);
-        if (!there)
+        if (fd < 0)
             return *name;
+        close(fd);
     }
     return NULL;
 }
@@ -62,7 +65,7 @@ segmenter *segmenter_open(const char *dictionary, error *err)
 {
     const char *missing = dictionary ? missing_file(dictionary) : NULL;
     if (missing) {
-        fail(err, ERROR_IO, "%s: is no MeCab dictionary: %s is missing (package mecab-ipadic-utf8 has IPADIC in /var/lib/mecab/dic/ipadic-utf8)",
+        fail(err, ERROR_IO, "%s: is no MeCab dictionary: it has no file %s (package mecab-ipadic-utf8 has IPADIC in /var/lib/mecab/dic/ipadic-utf8)",
              dictionary, missing);
         return NULL;
     }

@@ -22,6 +22,25 @@ static size_t step(const char *s, size_t n, bool *space)
     return k > 0 ? (size_t)k : 1;
 }
 
+bool space_begins(const char *text)
+{
+    bool space = false;
+    if (*text)
+        step(text, strlen(text), &space);
+    return space;
+}
+
+size_t space_trimmed_length(const char *text)
+{
+    size_t n = strlen(text), end = 0;
+    bool space;
+    for (size_t i = 0, k; i < n; i += k) {
+        k = step(text + i, n - i, &space);
+        end = space ? end : i + k;
+    }
+    return end;
+}
+
 char *space_trim(const char *text)
 {
     size_t n = strlen(text), begin = n, end = 0;

@@ -8,19 +8,42 @@
 #include "base/random.h"
 #include "task/space.h"
 
-/* Paths are relative to the current folder, as mergekit has it, else to the task file. */
-static char *resolve(const task *t, const yaml_value *at, const char *path, error *err)
+/* Paths are relative to the current folder, as mergekit has it, else to the file that names them. */
+static char *resolve(const yaml_value *at, const char *path, error *err)
 {
     if (file_exists(path))
         return memory_text(path);
-    char *folder = file_folder(t->file), *beside = file_join(folder, path);
+    char *folder = file_folder(at->file), *beside = file_join(folder, path);
     if (!file_exists(beside)) {
-        yaml_fail(err, at, "'%s' is neither in the current folder nor in %s", path, folder);
+        yaml_fail(err, at, "'%s' is neither in the current folder nor in %s; docs/data.md tells where data sets come from", path, folder);
         free(beside);
         beside = NULL;
     }
     free(folder);
     return beside;
+}
+
+static dataset *keep(task *t, dataset *d)
+{
+    t->datasets = memory_grow(t->datasets, t->n_datasets + 1, sizeof *t->datasets);
+    return t->datasets[t->n_datasets++] = d;
+}
+
+dataset *splits_open(task *t, const char *path, const char *id_field, error *err)
+{
+    for (size_t i = 0; i < t->n_datasets; i++)
+        if (file_same(t->datasets[i]->path, path))
+            return t->datasets[i];
+    dataset *d = dataset_read(path, id_field, err);
+    return d ? keep(t, d) : NULL;
+}
+
+dataset *splits_own(task *t, size_t most)
+{
+    dataset *d = memory_new(1, sizeof *d);
+    d->path = memory_text(t->file);
+    d->items = memory_new(most, sizeof *d->items);
+    return keep(t, d);
 }
 
 static dataset *open_dataset(task *t, const yaml_value *at, const char *id_field, error *err)
@@ -32,22 +55,15 @@ static dataset *open_dataset(task *t, const yaml_value *at, const char *id_field
         yaml_fail(err, at, "a JSONL file's name is missing");
         return NULL;
     }
-    char *found = resolve(t, at, path, err);
+    char *found = resolve(at, path, err);
     if (!found)
         return NULL;
-    dataset *d = NULL;
-    for (size_t i = 0; i < t->n_datasets && !d; i++)
-        if (file_same(t->datasets[i]->path, found))
-            d = t->datasets[i];
-    if (!d && (d = dataset_read(found, id_field, err)) != NULL) {
-        t->datasets = memory_grow(t->datasets, t->n_datasets + 1, sizeof *t->datasets);
-        t->datasets[t->n_datasets++] = d;
-    }
+    dataset *d = splits_open(t, found, id_field, err);
     free(found);
     return d;
 }
 
-static task_split *add_split(task *t, const char *name, size_t most)
+task_split *splits_add(task *t, const char *name, size_t most)
 {
     t->splits = memory_grow(t->splits, t->n_splits + 1, sizeof *t->splits);
     task_split *s = &t->splits[t->n_splits++];
@@ -61,20 +77,21 @@ static bool good_name(const char *name)
     return n > 0 && n <= 64 && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == n;
 }
 
-static int read_split(task *t, const yaml_value *root, const yaml_value *at, const char *name, const char *id_field, error *err)
+int splits_read_part(task *t, const yaml_value *root, const yaml_value *at, const char *what, const question ***out, size_t *n, error *err)
 {
     static const char *const keys[] = {"file", "range", NULL};
-    if (!good_name(name))
-        return yaml_fail(err, at, "a split's name is 1 to 64 letters, digits, '_' or '-', not '%.80s'", name);
+    const char *id_field = "id";
+    if (yaml_text(yaml_get(root, "id"), &id_field, err) != 0)
+        return -1;
     if (at->kind != YAML_MAP && at->kind != YAML_TEXT)
-        return yaml_fail(err, at, "split '%s' should be a file's name or {file: ..., range: [first, end]}", name);
+        return yaml_fail(err, at, "%s should be a file's name or {file: ..., range: [first, end]}", what);
     if (at->kind == YAML_MAP && yaml_known_keys(at, keys, err) != 0)
         return -1;
     const yaml_value *file = at->kind == YAML_TEXT ? at : yaml_get(at, "file");
     if (!file)
         file = yaml_get(root, "data");
     if (!file)
-        return yaml_fail(err, at, "split '%s' names no file, and there is no 'data' either", name);
+        return yaml_fail(err, at, "%s names no file, and there is no 'data' either", what);
     dataset *d = open_dataset(t, file, id_field, err);
     if (!d)
         return -1;
@@ -89,28 +106,36 @@ static int read_split(task *t, const yaml_value *root, const yaml_value *at, con
             return yaml_fail(err, range, "range [%lld, %lld] does not lie in the %zu questions of %s", (long long)begin,
                              (long long)end, d->count, d->path);
     }
-    task_split *s = add_split(t, name, (size_t)(end - begin));
-    for (int64_t i = begin; i < end; i++)
-        s->questions[s->count++] = &d->items[i];
+    *n = (size_t)(end - begin);
+    *out = memory_new(*n, sizeof **out);
+    for (size_t i = 0; i < *n; i++)
+        (*out)[i] = &d->items[begin + (int64_t)i];
     return 0;
 }
 
-/* What makes two questions the same: the prompt as the model sees it, white space folded. */
+static int read_split(task *t, const yaml_value *root, const yaml_value *at, const char *name, error *err)
+{
+    if (!good_name(name))
+        return yaml_fail(err, at, "a split's name is 1 to 64 letters, digits, '_' or '-', not '%.80s'", name);
+    char what[100];
+    snprintf(what, sizeof what, "split '%.64s'", name);
+    const question **questions;
+    size_t n;
+    if (splits_read_part(t, root, at, what, &questions, &n, err) != 0)
+        return -1;
+    task_split *s = splits_add(t, name, 0);
+    free(s->questions);
+    s->questions = questions;
+    s->count = n;
+    return 0;
+}
+
+/* What makes two questions the same: the question as the model sees it, white space folded. */
 static char *question_key(const task *t, const question *q, error *err)
 {
-    char *text;
-    if (t->prompt) {
-        char name[512];
-        snprintf(name, sizeof name, "%.450s line %zu", q->file, q->line);
-        text = template_fill(t->prompt, q->fields, name, err);
-    } else {
-        text = json_dumps(q->fields, JSON_SORT_KEYS | JSON_COMPACT);
-    }
-    if (!text)
-        return NULL;
-    char *key = space_fold(text);
+    char *text = task_question_key(t, q, err), *key = text ? space_fold(text) : NULL;
     free(text);
-    const char *picture = t->image_field ? json_string_value(json_object_get(q->fields, t->image_field)) : NULL;
+    const char *picture = key && t->image_field ? json_string_value(json_object_get(q->fields, t->image_field)) : NULL;
     if (picture) {      /* the same words about another picture are another question */
         char *both = memory_print("%s\n%s", picture, key);
         free(key);
@@ -183,7 +208,7 @@ static int check_overlap(const task *t, error *err)
 static int cut(task *t, dataset *d, uint64_t seed, error *err)
 {
     static const char *const names[] = {"search", "select", "test"};
-    task_split *whole = add_split(t, "all", d->count);
+    task_split *whole = splits_add(t, "all", d->count);
     for (size_t i = 0; i < d->count; i++)
         whole->questions[whole->count++] = &d->items[i];
     size_t n;
@@ -215,7 +240,7 @@ static int cut(task *t, dataset *d, uint64_t seed, error *err)
         free(t->splits[0].name);
         t->n_splits = 0;
         for (size_t k = 0; k < 3; k++) {
-            task_split *split = add_split(t, names[k], n);
+            task_split *split = splits_add(t, names[k], n);
             for (size_t i = 0; i < n; i++)
                 if (where[first[i]] == k)
                     split->questions[split->count++] = &d->items[i];
@@ -233,36 +258,16 @@ static int cut(task *t, dataset *d, uint64_t seed, error *err)
 static void command_splits(task *t)
 {
     static const char *const names[] = {"search", "select", "test"};
-    dataset *d = memory_new(1, sizeof *d);
-    d->path = memory_text(t->file);
-    d->items = memory_new(1, sizeof *d->items);
+    dataset *d = splits_own(t, 1);
     d->items[d->count++] = (question){.fields = json_pack("{s:s}", "id", "score"), .id = memory_text("score"), .file = d->path,
                                       .line = 1};
-    t->datasets = memory_grow(t->datasets, 1, sizeof *t->datasets);
-    t->datasets[t->n_datasets++] = d;
     for (size_t k = 0; k < 3; k++) {
-        task_split *s = add_split(t, names[k], 1);
+        task_split *s = splits_add(t, names[k], 1);
         s->questions[s->count++] = &d->items[0];
     }
 }
 
-/* Every gold answer must be one that the metric understands: better now than after an hour. */
-static int check_gold(const task *t, error *err)
-{
-    for (size_t s = 0; t->scorer && s < t->n_splits; s++)
-        for (size_t i = 0; i < t->splits[s].count; i++) {
-            const question *q = t->splits[s].questions[i];
-            const json_t *gold = json_object_get(q->fields, t->answer_field);
-            if (!gold)
-                return fail(err, ERROR_FORMAT, "%s line %zu: no field '%s', which %s names as the answer", q->file, q->line,
-                            t->answer_field, t->file);
-            if (scorer_check(t->scorer, gold, err) != 0)
-                return fail_in(err, "%s line %zu", q->file, q->line);
-        }
-    return 0;
-}
-
-/* Every picture must be there, for the same reason. */
+/* Every picture must be there: better known now than after an hour. */
 static int check_pictures(const task *t, error *err)
 {
     for (size_t s = 0; t->image_field && s < t->n_splits; s++)
@@ -277,7 +282,7 @@ static int check_pictures(const task *t, error *err)
             if (status != 0)
                 return -1;
         }
-    return check_gold(t, err);
+    return task_check_gold(t, err);
 }
 
 int splits_read(task *t, const yaml_value *root, uint64_t seed, error *err)
@@ -291,7 +296,7 @@ int splits_read(task *t, const yaml_value *root, uint64_t seed, error *err)
         if (splits->kind != YAML_MAP || splits->count == 0)
             return yaml_fail(err, splits, "splits should be {search: ..., select: ..., test: ...}");
         for (size_t i = 0; i < splits->count; i++)
-            if (read_split(t, root, splits->items[i], splits->keys[i], id_field, err) != 0)
+            if (read_split(t, root, splits->items[i], splits->keys[i], err) != 0)
                 return -1;
         return check_overlap(t, err) == 0 ? check_pictures(t, err) : -1;
     }

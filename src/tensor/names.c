@@ -8,9 +8,10 @@
 #define MAX_LAYERS 100000
 
 struct tensor_names {
-    tensor_family *families;   /* [count] sorted by prefix */
-    size_t count;
+    tensor_family *families;   /* [count] sorted by prefix, each once */
+    size_t count, capacity;
     const tensor_family *main;
+    char *given;               /* a prefix that goes before what the names tell; NULL: none; owned */
 };
 
 static const char *const containers[] = {"layers", "layer", "h", "blocks", "block"};
@@ -86,12 +87,28 @@ static size_t find_prefix(const char *name)
     return 0;
 }
 
-static tensor_family *find_family(tensor_names *n, const char *name, size_t length)
+/* Bytes of the name before its layer's number, where it may have one. */
+static size_t prefix_of(const tensor_names *n, const char *name)
 {
-    for (size_t i = 0; i < n->count; i++)
-        if (strlen(n->families[i].prefix) == length && memcmp(n->families[i].prefix, name, length) == 0)
-            return &n->families[i];
-    n->families = memory_grow(n->families, n->count + 1, sizeof *n->families);
+    size_t given = n->given ? strlen(n->given) : 0;
+    return given && strncmp(name, n->given, given) == 0 ? given : find_prefix(name);
+}
+
+static int compare_prefix(const char *prefix, const char *name, size_t length)
+{
+    int order = strncmp(prefix, name, length);
+    return order ? order : prefix[length] != '\0';
+}
+
+/* Names are sorted, so that those of a family mostly follow one another. */
+static tensor_family *last_family(tensor_names *n, const char *name, size_t length)
+{
+    if (n->count && compare_prefix(n->families[n->count - 1].prefix, name, length) == 0)
+        return &n->families[n->count - 1];
+    if (n->count == n->capacity) {
+        n->capacity = n->capacity ? 2 * n->capacity : 4;
+        n->families = memory_grow(n->families, n->capacity, sizeof *n->families);
+    }
     n->families[n->count] = (tensor_family){.prefix = memory_text_n(name, length)};
     return &n->families[n->count++];
 }
@@ -99,6 +116,25 @@ static tensor_family *find_family(tensor_names *n, const char *name, size_t leng
 static int by_prefix(const void *a, const void *b)
 {
     return strcmp(((const tensor_family *)a)->prefix, ((const tensor_family *)b)->prefix);
+}
+
+/* Sorted, those of one prefix together. */
+static void settle(tensor_names *n)
+{
+    size_t kept = 0;
+    if (n->count)
+        qsort(n->families, n->count, sizeof *n->families, by_prefix);
+    for (size_t i = 0; i < n->count; i++) {
+        tensor_family *f = &n->families[i], *before = kept ? &n->families[kept - 1] : NULL;
+        if (!before || strcmp(before->prefix, f->prefix) != 0) {
+            n->families[kept++] = *f;
+            continue;
+        }
+        before->layers = f->layers > before->layers ? f->layers : before->layers;
+        before->bytes += f->bytes;
+        free(f->prefix);
+    }
+    n->count = kept;
 }
 
 /* A small language model may have less than its eyes. */
@@ -111,18 +147,18 @@ static bool is_larger(const tensor_family *a, const tensor_family *b)
 tensor_names *names_read(const checkpoint *c, const char *prefix)
 {
     tensor_names *n = memory_new(1, sizeof *n);
+    n->given = memory_text(prefix);
     for (size_t i = 0; i < c->count; i++) {
         const char *name = c->items[i].name, *rest;
-        size_t given = prefix ? strlen(prefix) : 0, length = given && strncmp(name, prefix, given) == 0 ? given : find_prefix(name);
+        size_t length = prefix_of(n, name);
         int64_t layer = length ? number_at(name + length, &rest) : -1;
         if (layer < 0)
             continue;
-        tensor_family *f = find_family(n, name, length);
+        tensor_family *f = last_family(n, name, length);
         f->layers = layer >= f->layers ? layer + 1 : f->layers;
         f->bytes += tensor_bytes(&c->items[i].tensor);
     }
-    if (n->count)
-        qsort(n->families, n->count, sizeof *n->families, by_prefix);
+    settle(n);
     for (size_t i = 0; i < n->count; i++) {
         const tensor_family *f = &n->families[i];
         if (prefix ? strcmp(f->prefix, prefix) == 0 : !n->main || is_larger(f, n->main))
@@ -138,6 +174,7 @@ void names_free(tensor_names *n)
     for (size_t i = 0; i < n->count; i++)
         free(n->families[i].prefix);
     free(n->families);
+    free(n->given);
     free(n);
 }
 
@@ -148,10 +185,16 @@ const tensor_family *names_main(const tensor_names *n)
 
 const tensor_family *names_layer(const tensor_names *n, const char *name, int64_t *layer, const char **rest)
 {
-    for (size_t i = 0; i < n->count; i++) {
-        size_t length = strlen(n->families[i].prefix);
-        if (strncmp(name, n->families[i].prefix, length) == 0 && (*layer = number_at(name + length, rest)) >= 0)
-            return &n->families[i];
+    size_t length = prefix_of(n, name), low = 0, high = n->count;
+    while (length && low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_prefix(n->families[middle].prefix, name, length);
+        if (order == 0)
+            return (*layer = number_at(name + length, rest)) >= 0 ? &n->families[middle] : NULL;
+        if (order > 0)
+            high = middle;
+        else
+            low = middle + 1;
     }
     return NULL;
 }

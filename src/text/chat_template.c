@@ -71,17 +71,23 @@ static const char *default_template(const json_t *value)
     return json_string_value(value);
 }
 
+int chat_template_of(const checkpoint *c, char **out, error *err)
+{
+    static const char *const files[] = {"tokenizer_config.json", "chat_template.json"};
+    size_t n;
+    if (companion_of(c, "chat_template.jinja", (size_t)4 << 20, out, &n, err) != 0)
+        return -1;
+    for (size_t i = 0; !*out && i < sizeof files / sizeof *files; i++) {
+        json_t *file;
+        if (companion_object_of(c, files[i], &file, err) != 0)
+            return -1;
+        *out = memory_text(default_template(json_object_get(file, "chat_template")));
+        json_decref(file);
+    }
+    return 0;
+}
+
 int chat_template_read(const char *folder, char **out, error *err)
 {
-    json_t *config;
-    size_t n;
-    if (companion_read(folder, "chat_template.jinja", (size_t)4 << 20, out, &n, err) != 0)
-        return -1;
-    if (*out)
-        return 0;
-    if (companion_object(folder, "tokenizer_config.json", &config, err) != 0)
-        return -1;
-    *out = memory_text(default_template(json_object_get(config, "chat_template")));
-    json_decref(config);
-    return 0;
+    return chat_template_of(&(checkpoint){.folder = (char *)folder}, out, err);
 }

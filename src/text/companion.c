@@ -28,16 +28,10 @@ static json_t *restore_integers(json_t *value)
     return json_incref(value);
 }
 
-int companion_object(const char *model, const char *name, json_t **out, error *err)
+/* Takes text over. */
+static int parse_object(char *text, const char *model, const char *name, json_t **out, error *err)
 {
-    char *text;
-    size_t n;
     json_error_t where;
-    *out = NULL;
-    if (companion_read(model, name, MAX_BYTES, &text, &n, err) != 0)
-        return -1;
-    if (!text)
-        return 0;
     json_t *read = json_loads(text, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where);
     free(text);
     if (!read)
@@ -46,6 +40,21 @@ int companion_object(const char *model, const char *name, json_t **out, error *e
         *out = restore_integers(read);
     json_decref(read);
     return *out ? 0 : fail(err, ERROR_FORMAT, "%s: %s: should be an object", model, name);
+}
+
+int companion_object_of(const checkpoint *c, const char *name, json_t **out, error *err)
+{
+    char *text;
+    size_t n;
+    *out = NULL;
+    if (companion_of(c, name, MAX_BYTES, &text, &n, err) != 0)
+        return -1;
+    return text ? parse_object(text, c->name ? c->name : c->folder, name, out, err) : 0;
+}
+
+int companion_object(const char *model, const char *name, json_t **out, error *err)
+{
+    return companion_object_of(&(checkpoint){.folder = (char *)model}, name, out, err);
 }
 
 bool companion_has_tokenizer(const char *model)

@@ -120,31 +120,36 @@ static void add_token(token_stream *s, const char *token, size_t n)
     s->spare = next;
 }
 
-/* One piece of a SentencePiece model, as its Decode has it: control pieces are nothing, the first space of the text is dropped. */
-static void add_piece(token_stream *s, int32_t id, const char *token, size_t n)
+/* The text of a normal piece: its spaces as spaces, the first of the whole text dropped. */
+static void add_piece_text(token_stream *s, const char *token, size_t n)
 {
     const piece_model *p = s->tokenizer->pieces;
-    bool own = id < p->file.count && !vocabulary_text(&s->tokenizer->added.words, id, NULL);
-    enum piece_kind kind = own ? (enum piece_kind)p->file.kind[id] : PIECE_USER_DEFINED;
-    int byte = kind == PIECE_BYTE ? decoder_byte(token, n) : -1;
     const size_t space = strlen(PIECE_SPACE);
-    if (kind == PIECE_CONTROL)
-        return;
-    if (byte >= 0) {
-        string_add(&s->pending, &(char){(char)byte}, 1);
-    } else if (kind == PIECE_UNKNOWN) {
-        string_puts(&s->pending, p->file.unknown);
-    } else {
-        while (own && !s->begun && p->strips && n >= space && !memcmp(token, PIECE_SPACE, space)) {
-            token += space, n -= space;
-            s->begun = !p->file.trims;
-        }
-        for (const char *next; (next = memmem(token, n, PIECE_SPACE, own ? space : SIZE_MAX)); n -= (size_t)(next - token) + space, token = next + space) {
-            string_add(&s->pending, token, (size_t)(next - token));
-            string_puts(&s->pending, " ");
-        }
-        string_add(&s->pending, token, n);
+    while (!s->begun && p->strips && n >= space && !memcmp(token, PIECE_SPACE, space)) {
+        token += space, n -= space;
+        s->begun = !p->file.trims;
     }
+    for (const char *next; (next = memmem(token, n, PIECE_SPACE, space)); n -= (size_t)(next - token) + space, token = next + space) {
+        string_add(&s->pending, token, (size_t)(next - token));
+        string_puts(&s->pending, " ");
+    }
+    string_add(&s->pending, token, n);
+}
+
+/* One token of a SentencePiece model, as its Decode has it: control pieces are nothing. Added tokens stand as they are. */
+static void add_piece(token_stream *s, int32_t id, const char *token, size_t n)
+{
+    const piece_file *f = &s->tokenizer->pieces->file;
+    bool added = id >= f->count || vocabulary_text(&s->tokenizer->added.words, id, NULL);
+    int byte = !added && f->kind[id] == PIECE_BYTE ? decoder_byte(token, n) : -1;
+    if (added)
+        string_add(&s->pending, token, n);
+    else if (f->kind[id] == PIECE_UNKNOWN)
+        string_puts(&s->pending, f->unknown);
+    else if (byte >= 0)
+        string_add(&s->pending, &(char){(char)byte}, 1);
+    else if (f->kind[id] != PIECE_CONTROL)
+        add_piece_text(s, token, n);
     s->begun = s->begun || s->pending.length;
 }
 

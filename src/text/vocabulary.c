@@ -114,18 +114,19 @@ static void grow_ids(vocabulary *v, int32_t id)
 
 int vocabulary_add(vocabulary *v, const char *text, size_t n, int64_t id, const char *name, error *err)
 {
+    int shown = n < 100 ? (int)n : 100;   /* of a text that need not end with a NUL */
     if (id < 0 || id >= VOCABULARY_LIMIT)
-        return fail(err, ERROR_FORMAT, "%s: token '%.100s' has id %lld, outside [0, %d)", name, text, (long long)id,
+        return fail(err, ERROR_FORMAT, "%s: token '%.*s' has id %lld, outside [0, %d)", name, shown, text, (long long)id,
                     VOCABULARY_LIMIT);
     const char *other = vocabulary_text(v, (int32_t)id, NULL);
     if (other)
-        return fail(err, ERROR_FORMAT, "%s: tokens '%.100s' and '%.100s' both have id %lld", name, other, text, (long long)id);
+        return fail(err, ERROR_FORMAT, "%s: tokens '%.100s' and '%.*s' both have id %lld", name, other, shown, text, (long long)id);
     if (v->text.length + n + 1 >= UINT32_MAX)
         return fail(err, ERROR_LIMIT, "%s: more than 4 GiB of token text", name);
     vocabulary_reserve(v, v->count + 1);
     int32_t same = vocabulary_find(v, text, n);
     if (same >= 0)
-        return fail(err, ERROR_FORMAT, "%s: token '%.100s' has two ids, %d and %lld", name, text, same, (long long)id);
+        return fail(err, ERROR_FORMAT, "%s: token '%.*s' has two ids, %d and %lld", name, shown, text, same, (long long)id);
     grow_ids(v, (int32_t)id);
     v->place[id] = (uint32_t)v->text.length + 1;
     v->length[id] = (uint32_t)n;

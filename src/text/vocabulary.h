@@ -26,7 +26,7 @@ typedef struct vocabulary {
 void vocabulary_free(vocabulary *v);
 void vocabulary_reserve(vocabulary *v, size_t tokens);
 
-/* An id or a text that is there already, or an id outside [0, VOCABULARY_LIMIT), is an error. */
+/* text [n] needs no NUL behind it. An id or a text that is there already, or an id outside [0, VOCABULARY_LIMIT), is an error. */
 int vocabulary_add(vocabulary *v, const char *text, size_t n, int64_t id, const char *name, error *err);
 
 int32_t vocabulary_find(const vocabulary *v, const char *text, size_t n);  /* -1 when absent */

@@ -8,6 +8,11 @@ block() {
 
 block "yaml study" > "$work/study.yml"
 block "yaml task" > "$work/task.yml"
+block "yaml task with choices" > "$work/choices.yml"
+block "yaml group" > "$work/group.yml"
+block "yaml task of words" > "$work/words.yml"
+block "yaml task with options" > "$work/options.yml"
+block "yaml task with chat" > "$work/chat.yml"
 block "yaml recipe" > "$work/recipe.yml"
 block "yaml recipe with a tokenizer" > "$work/tokenizer.yml"
 block "yaml recipe with slices" > "$work/slices.yml"
@@ -15,7 +20,7 @@ block "yaml recipe with modules" > "$work/modules.yml"
 block "yaml recipe with a component" > "$work/component.yml"
 block "yaml path" > "$work/path.yml"
 block "yaml mergekit-evolve" > "$work/mergekit-evolve.yml"
-for f in study task recipe slices modules component tokenizer path mergekit-evolve; do [ -s "$work/$f.yml" ] || die "docs/formats.md has no $f"; done
+for f in study task choices group words options chat recipe slices modules component tokenizer path mergekit-evolve; do [ -s "$work/$f.yml" ] || die "docs/formats.md has no $f"; done
 "$MERGANSER" evolve "$work/study.yml" -o "$work/out" --quiet > /dev/null
 [ -f "$work/out/best/model.safetensors" ] && [ -f "$work/out/report.html" ] && [ -f "$work/out/recipe.yml" ] || die "the study's folder is not complete"
 "$MERGANSER" merge "$work/out/recipe.yml" "$work/again" --quiet > /dev/null 2>&1
@@ -25,6 +30,14 @@ cmp "$work/out/best/model.safetensors" "$work/again/model.safetensors" || die "r
 cmp "$work/evolved/best/model.safetensors" "$work/evolved-again/model.safetensors" || die "a mergekit-evolve file's recipe.yml does not give best/ again"
 "$MERGANSER" inspect "$work/path.yml" | grep -q "folds into one model of 8 layers" || die "the path does not fold"
 "$MERGANSER" eval miniature/models/ja -t "$work/task.yml" --questions 4 --quiet > /dev/null
+"$MERGANSER" eval miniature/models/ja -t "$work/choices.yml" --questions 4 --quiet > /dev/null
+"$MERGANSER" eval miniature/models/ja -t "$work/group.yml" --questions 4 --quiet | grep -q "^japanese .* plain average of 2 tasks" || die "the group has no average"
+"$MERGANSER" eval miniature/models/ja -t "$work/options.yml" --questions 4 --quiet > /dev/null
+if "$MERGANSER" --version | grep -q "absent:.*MeCab"; then
+    "$MERGANSER" eval miniature/models/ja -t "$work/words.yml" --questions 4 --quiet 2>&1 | grep -q "built without MeCab" || die "a metric of words does not say that MeCab is absent"
+else
+    "$MERGANSER" eval miniature/models/ja -t "$work/words.yml" --questions 4 --quiet | grep -q "dictionary" || die "eval does not tell the dictionary"
+fi
 "$MERGANSER" merge "$work/recipe.yml" "$work/merged" --quiet > /dev/null
 "$MERGANSER" merge "$work/slices.yml" "$work/sliced" --quiet > /dev/null
 "$MERGANSER" inspect "$work/sliced" | grep -q "9 layers" || die "the slices do not make 9 layers"
@@ -37,6 +50,7 @@ cmp tests/data/vlm/sees/preprocessor_config.json "$work/seeing/preprocessor_conf
 [ "$("$MERGANSER" generate "$work/tokenizer.yml" -p "3 + 4 = " --max-new 8 --json --quiet)" = "$("$MERGANSER" generate "$work/built" -p "3 + 4 = " --max-new 8 --json --quiet)" ] ||
     die "the merge in memory answers otherwise than its folder"
 grep -q im_start "$work/built/chat_template.jinja" && [ ! -e "$work/built/generation_config.json" ] || die "the built tokenizer's files are not those of the recipe"
+"$MERGANSER" eval "$work/built" -t "$work/chat.yml" --questions 4 --quiet > /dev/null
 block sh | while read -r line; do
     eval "${line/#merganser/\"\$MERGANSER\"} --quiet" > "$work/json" < /dev/null
     grep -q '^{' "$work/json" || die "'$line' prints no JSON"

@@ -85,6 +85,15 @@ crafted "{$(tensor "$(repeat 1048576 n)" U8 [1] [0,1])}" 1; both model.safetenso
 printf 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n' | weights; both model.safetensors "Git LFS pointer" "git lfs pull"
 changed; truncate -s -1 "$bad/model.safetensors"; both model.safetensors "of 154319"
 
+# As many layers, and as many kinds of them, as names can be made up: planned at once, and a merge of too many is refused before it is.
+many() { { printf '{'; seq -s, -f "\"$1\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}" 0 29999; printf '}'; } > "$work/many"; { le 8 $(stat -c %s "$work/many"); cat "$work/many"; } | weights; }
+many 'm%.0f.layers.0.w'; recipe 'models: [{model: %s}]\nmerge_method: passthrough\n' "$bad"
+timeout -k 1 20 "$MERGANSER" merge "$work/recipe.yml" "$work/kinds" --quiet > /dev/null || die "a model of many kinds of layers takes too long to merge"
+many 'model.layers.%.0f.w'; recipe 'slices: [{sources: [{model: %s, layer_range: [0, 30000]}]}]\nmerge_method: passthrough\n' "$bad"
+timeout -k 1 20 "$MERGANSER" merge "$work/recipe.yml" "$work/layers" --quiet > /dev/null || die "a model of many layers takes too long to merge"
+{ printf 'slices:\n'; for i in {1..34}; do printf -- '- sources: [{model: %s, layer_range: [0, 30000]}]\n' "$bad"; done; printf 'merge_method: passthrough\n'; } > "$work/recipe.yml"
+refused "limit of 1000000 tensors" -- merge "$work/recipe.yml" "$out"
+
 # A number that is none, as the last of the file's.
 changed; printf '\xc0\x7f' | dd of="$bad/model.safetensors" bs=1 seek=$(($(stat -c %s "$bad/model.safetensors") - 2)) conv=notrunc status=none
 refused "$bad" "'model.norm.weight'" -- merge "$work/linear.yml" "$out"
@@ -172,6 +181,28 @@ tokenizer 's/"merges":\[\]/"merges":["a zz"]/'; refused tokenizer.json "'zz'" --
 tokenizer 's/"|":95/"ab":95/; s/"{":94/"ba":94/; s/"merges":\[\]/"merges":["a b","b a","a b"]/'; accepted generate "$work/tokens" -p "$(repeat 100 ab)" --max-new 1
 tokenizer 's/"|":95/"|":4000000/'; refused 4000000 96 -- generate "$work/tokens" -p "a|b"
 cp tests/fuzz/corpus/tokenizer/deep "$work/tokens/tokenizer.json"; refused tokenizer.json -- generate "$work/tokens" -p ab
+
+# ---- chat templates
+
+changed; cp -r "$bad" "$work/talks"
+template() { cat > "$work/talks/chat_template.jinja"; refused "$work/talks" "chat template" "$@" -- generate "$work/talks" --chat -p ab; }
+template "limit of" <<< '{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}'
+template "limit of 100000 numbers" <<< '{% for a in range(10 ** 9) %}{% endfor %}'
+template "limit of 1000 levels" <<< '{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}'
+{ printf '{{ '; repeat 100000 '('; } | template "limit of 200"
+printf '{%% if 1 %%}%.0s' $(seq 30000) | template "limit of 200"
+template "limit of 256 MB" <<< "{{ 'x' * 10 ** 9 }}"
+template "limit of" <<< "{% set ns = namespace(s='x') %}{% for i in range(99) %}{% set ns.s = [ns.s, ns.s] | join %}{% endfor %}"
+template 1:6 "'__class__'" unsafe <<< "{{ ''.__class__.__mro__ }}"
+template "'append'" unsafe <<< "{{ messages.append(1) }}"
+template "127 bits" <<< '{{ 10 ** 10000 }}'
+template "no such role" <<< "{{ raise_exception('no such role') }}"
+template "'nosuch'" <<< '{{ messages | nosuch }}'
+template "'include'" <<< "{% include '/etc/passwd' %}"
+printf '\xff' | template "not UTF-8"
+head -c 2000000 /dev/zero | tr '\0' x | template "the limit is 1048576"
+rm "$work/talks/chat_template.jinja"; mkfifo "$work/talks/chat_template.jinja"; refused chat_template.jinja FIFO -- generate "$work/talks" --chat -p ab
+rm -r "$work/talks"
 
 # ---- recipes
 

@@ -58,6 +58,25 @@ expect 1 "bad.png" "$MERGANSER" generate "$sees" -i "$work/bad.png" -p 'x'
 head -c 1000 $picture > "$work/short.png"
 expect 1 "short.png" "$MERGANSER" generate "$sees" -i "$work/short.png" -p 'x'
 
+# Every kind that Pillow reads is seen, and what is broken is told in one line, before anything of its size is allocated.
+kinds=tests/goldens/golden/pictures
+for kind in png-0-16.png palette-transparent.png png-6-16-interlaced.png png-0-1.png cmyk-adobe.jpg ycck.jpg progressive.jpg grey.jpg; do
+    expect 0 "18 prompt tokens" "$MERGANSER" generate "$sees" -i $kinds/$kind -p 'a' -n 1
+done
+changed() {   # FILE OFFSET BYTES: a copy with these bytes there
+    cp "$kinds/$1" "$work/changed"
+    printf "$3" | dd of="$work/changed" bs=1 seek="$2" conv=notrunc status=none
+}
+broken() { (ulimit -v 4000000 && expect 1 "$1" "$MERGANSER" generate "$sees" -i "$work/changed" -p 'x') && grep -q "/changed: " "$work/stderr" || die "a broken picture: $1"; }
+changed png-2-8.png 16 '\0\0\265\5\0\0\265\5'; broken "46341 x 46341 pixels, more than the limit of 178956970"
+changed png-2-8.png 16 '\0\0\0\0'; broken "0 x 21 pixels"
+changed png-2-8.png 29 'abcd'; broken "CRC"
+changed png-2-8.png 700 'abcd'; broken "PNG: "
+changed baseline.jpg 2 '\377\331'; broken "JPEG"
+head -c 900 $kinds/progressive.jpg > "$work/changed"; broken "a JPEG that ends early, after 900 bytes"
+head -c 900 $kinds/png-2-8.png > "$work/changed"; broken "a PNG that ends early, after 900 bytes"
+printf 'GIF89a' > "$work/changed"; broken "a GIF file"
+: > "$work/changed"; broken "an empty file"
 # Every kind of picture is seen; cut short, or announcing more than it holds, each is refused, quickly and in one line.
 pictures=$(dirname $cases)/pictures
 for file in "$pictures"/*.png "$pictures"/*.jpg; do

@@ -85,3 +85,10 @@ for name, more in kinds.items():
     model = buffer.getvalue()
     pathlib.Path(f"{OUT}/sentencepiece/{name}").write_bytes(len(model).to_bytes(4, "little") + model + "the  cat <s>[INST] 日本 \U0001F600".encode())
 words.unlink()
+configs = {"config": {"legacy": False, "added_tokens_decoder": {"320": {"content": "<image>", "special": True}, "1": {"content": "<s>", "lstrip": True}}, "pad_token": "<pad>"},
+           "config-old": {"add_bos_token": False, "add_eos_token": True, "add_prefix_space": False, "bos_token": {"content": "<s>"}, "additional_special_tokens": ["cat"]},
+           "config-class": {"tokenizer_class": "T5Tokenizer"}}
+plain = pathlib.Path(f"{OUT}/sentencepiece/bpe").read_bytes()
+model = plain[4:4 + int.from_bytes(plain[:4], "little")]
+for name, config in configs.items():
+    pathlib.Path(f"{OUT}/sentencepiece/{name}").write_bytes(len(model).to_bytes(4, "little") + model + json.dumps(config).encode())

@@ -10,8 +10,9 @@
 #include "base/memory.h"
 
 static const struct { const char *name; void (*run)(const golden_context *); } folders[] = {
-    {"engine", golden_engine}, {"engine", golden_image}, {"jp-lmeh", golden_jp_lmeh}, {"merge", golden_merge}, {"mergekit", golden_mergekit},
-    {"metrics", golden_metrics}, {"optim", golden_optim}, {"pictures", golden_pictures}, {"study", golden_study}, {"tokenizer", golden_tokenizer},
+    {"chat", golden_chat}, {"engine", golden_engine}, {"engine", golden_image}, {"jp-lmeh", golden_jp_lmeh}, {"merge", golden_merge},
+    {"mergekit", golden_mergekit}, {"metrics", golden_metrics}, {"optim", golden_optim}, {"pictures", golden_pictures}, {"study", golden_study},
+    {"tokenizer", golden_tokenizer},
 };
 
 static char **wanted;

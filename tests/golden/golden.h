@@ -23,6 +23,7 @@ void golden_report(const golden_context *c, const char *name, int passed, int fa
 /* A failing check: one line on stderr. */
 void golden_mismatch(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+void golden_chat(const golden_context *c);
 void golden_engine(const golden_context *c);
 void golden_image(const golden_context *c);
 void golden_jp_lmeh(const golden_context *c);

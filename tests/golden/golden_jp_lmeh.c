@@ -1,11 +1,13 @@
-/* DIR/jp-lmeh: what two harnesses make of the Japanese tasks. Here: random numbers, ROUGE-2, and the figures of whole sets. */
+/* DIR/jp-lmeh: what two harnesses make of the Japanese tasks. Here: random numbers, ROUGE-2, and the figures of whole sets; golden_jp_tasks.c has
+ * the tasks. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/mersenne.h"
-#include "golden_lines.h"
+#include "golden_jp_tasks.h"
+#include "jp_scene.h"
 #include "task/aggregate.h"
 #include "task/overlap.h"
 
@@ -201,12 +203,31 @@ static void check_aggregate(const json_t *line, size_t number, const char *name,
         check_bootstrap(line, number, name, t);
     else if (json_object_get(json_object_get(line, "results"), "mcc"))
         check_classes(line, number, name, t);
+    if (json_object_get(line, "results"))
+        golden_jp_figures(line, number, name, t);
 }
 
 static const golden_kind kinds[] = {{"random", check_random}, {"rouge2", check_rouge2}, {"aggregate", check_aggregate}};
 
 void golden_jp_lmeh(const golden_context *c)
 {
-    root = c->root;
-    golden_lines(c, "jp-lmeh", kinds, sizeof kinds / sizeof *kinds);
+    error err = {0};
+    char *absolute = realpath(c->root, NULL), *folder = memory_print("%s/jp-lmeh", absolute), *tokens = memory_print("%s/../data/tokenizers/hf_json", absolute);
+    const size_t own = sizeof kinds / sizeof *kinds;
+    golden_kind *all = memory_new(own + golden_n_jp_kinds, sizeof *all);
+    golden_context here = *c;
+    memcpy(all, kinds, sizeof kinds);
+    memcpy(all + own, golden_jp_kinds, golden_n_jp_kinds * sizeof *all);
+    root = here.root = absolute;
+    if (golden_jp_open(folder, tokens, &err) == 0) {
+        golden_lines(&here, "jp-lmeh", all, own + golden_n_jp_kinds);
+    } else {
+        golden_mismatch("jp-lmeh", "%s", err.text);
+        golden_report(c, "jp-lmeh", 0, 1, 0);
+    }
+    jp_scene_close();
+    free(all);
+    free(tokens);
+    free(folder);
+    free(absolute);
 }

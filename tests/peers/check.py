@@ -67,6 +67,7 @@ from mergekit.config import MergeConfiguration
 from mergekit.merge import run_merge
 from mergekit.options import MergeOptions
 from safetensors import safe_open
+from safetensors.torch import save_file
 import yaml
 config = MergeConfiguration.model_validate(yaml.safe_load(open(f"{work}/out/recipe.yml")))
 run_merge(config, f"{work}/theirs", MergeOptions(write_model_card=False, quiet=True, random_seed=1))
@@ -121,6 +122,11 @@ def of_layers(first, end):
     return {"sources": [{"model": f"{small}/m-{m}", "layer_range": [first, end], "parameters": {"weight": 0.5}} for m in "ab"]}
 
 
+shutil.copytree("tests/data/vlm/sees", f"{work}/now")
+renamed = {k.replace("language_model.model.", "model.language_model.").replace("language_model.lm_head.", "lm_head.")
+           if k.startswith("language_model.") else "model." + k: tensors("tests/data/vlm/sees").get_tensor(k) for k in tensors("tests/data/vlm/sees").keys()}
+save_file(renamed, f"{work}/now/model.safetensors", {"format": "pt"})
+
 merges = {
     "Mistral": linear(f"{small}/m-a", f"{small}/m-b"),
     "Llama, tied": linear(f"{small}/l-a", f"{small}/l-b"),
@@ -132,7 +138,7 @@ merges = {
     "BASE+ADAPTER with a head of its own": linear(f"{work}/gpt2-base+{others}/peft-untied"),
     "pytorch_model.bin": linear(f"{others}/bin-odd", f"{others}/bin-shards"),
     "the language part of LLaVA": {**linear("tests/data/vlm/sees", "tests/data/vlm/ja"), "component": "language_model"},
-    "the language part of LLaVA, as transformers names it in memory": {**linear(f"{others}/sees-now", f"{others}/words-ja"), "component": "language_model"},
+    "the language part of LLaVA, as transformers names it in memory": {**linear(f"{work}/now", "tests/data/vlm/ja"), "component": "language_model"},
     "layers of LLaVA and of a language model": {"merge_method": "passthrough", "component": "language_model", "slices": [
         {"sources": [{"model": f"tests/data/vlm/{m}", "layer_range": r}]} for m, r in (("sees", [0, 2]), ("ja", [1, 3]), ("sees", [2, 3]))]},
     "the language part of LLaVA with a tokenizer": {**linear("tests/data/vlm/sees", "tests/data/vlm/shifted"), "component": "language_model", "tokenizer_source": "tests/data/vlm/sees"},
@@ -157,8 +163,9 @@ for name, hops in paths.items():
     same = answers_equal(f"{work}/folded", f"{work}/path.yml", questions[:5])
     check(f"greedy answers of a path with {name} equal transformers' of it folded", same == 5, f"{same} of 5")
 
-# GGUF outputs in llama.cpp: the same tokens of a prompt, and from F32 the same greedy answers. Of the other types some may differ: llama.cpp rounds
-# the activations to the weights' type there.
+# GGUF outputs in llama.cpp: the same tokens of a prompt, and from F32 the same greedy answers, all of them: with keys and values in F32 nothing is rounded
+# beyond f32 there, and the two best logits of these questions are never nearer than 0.01. Of the other types some may differ: llama.cpp rounds the
+# activations to the weights' type there.
 from llama_cpp import Llama
 
 
@@ -181,10 +188,10 @@ for model in ("ja", "math-b"):
         out = f"{work}/{model}-{kind}.gguf"
         run("export", f"miniature/models/{model}", out, "--gguf-type", kind, "--quiet")
         same = llama_answers(out, questions)
-        check(f"{model} as GGUF {kind} in llama.cpp: greedy answers", same >= (19 if kind == "f32" else 16), f"{same} of 20")
+        check(f"{model} as GGUF {kind} in llama.cpp: greedy answers", same >= (20 if kind == "f32" else 16), f"{same} of 20")
 run("merge", f"{work}/r.yml", f"{work}/merged.gguf", "--dtype", "float32", "--quiet")
 same = llama_answers(f"{work}/merged.gguf", questions)
-check("a merge into a GGUF file in llama.cpp: greedy answers", same >= 19, f"{same} of 20")
+check("a merge into a GGUF file in llama.cpp: greedy answers", same == 20, f"{same} of 20")
 # A mergekit-evolve file: the recipe of what its study has found says, tensor by tensor, what mergekit's genome says of the same numbers.
 from mergekit.evo.genome import ModelGenome, ModelGenomeDefinition
 filters, layers = ["self_attn", "down_proj"], 8

@@ -104,6 +104,25 @@ static void cuts_vocabularies_to_the_base(void **state)
     recipe_free(r);
 }
 
+static void tells_of_mixed_types(void **state)
+{
+    (void)state;
+    error err = {0};
+    for (int with_type = 0; with_type < 2; with_type++) {
+        recipe *r = linear(2, with_type ? "dtype: bfloat16\n" : "");
+        checkpoint *models[] = {MODEL_OF("one", DTYPE_F16, 3, "a"), MODEL_OF("two", DTYPE_BF16, 3, "a")};
+        merger *m = merge_prepare(r, models, NULL, &err);
+        assert_non_null(m);
+        char *notes = merge_notes(m);
+        assert_int_equal(strstr(notes, "'a' is F16 in one source and BF16 in another") != NULL, !with_type);
+        free(notes);
+        merge_free(m);
+        checkpoint_free(models[0]);
+        checkpoint_free(models[1]);
+        recipe_free(r);
+    }
+}
+
 static const char TIED[] = "{\"tie_word_embeddings\": true}", UNTIED[] = "{\"tie_word_embeddings\": false}";
 static const char WORDS[] = "model.embed_tokens.weight", HEAD[] = "lm_head.weight";
 
@@ -227,7 +246,7 @@ static void names_configs_that_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(refuses_what_does_not_fit), cmocka_unit_test(carries_equal_tensors_of_other_types),
-                                       cmocka_unit_test(cuts_vocabularies_to_the_base), cmocka_unit_test(tied_heads),
+                                       cmocka_unit_test(cuts_vocabularies_to_the_base), cmocka_unit_test(tells_of_mixed_types), cmocka_unit_test(tied_heads),
                                        cmocka_unit_test(types_places_and_notes), cmocka_unit_test(places_are_those_of_the_sources), cmocka_unit_test(names_configs_that_differ)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

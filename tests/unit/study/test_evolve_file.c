@@ -158,8 +158,9 @@ static void tasks_are_found_by_name(void **state)
     write_file(inner, "second.yaml", "name: b\n");
     write_file(last, "third.yml", "name: c\n");
     write_file(last, "foreign.yml", "task: foreign\ndataset_path: gsm8k\n");
+    write_file(last, "several.yml", "group: several\ntask: [foreign]\n");
     static const struct { const char *task, *found; } cases[] = {
-        {"first", "/first.yml"}, {"second", "/inner/second.yaml"}, {"second.yaml", "/inner/second.yaml"}, {"third", "/last/third.yml"}, {"foreign", NULL}, {"inner", NULL}, {"none", NULL}};
+        {"first", "/first.yml"}, {"second", "/inner/second.yaml"}, {"second.yaml", "/inner/second.yaml"}, {"third", "/last/third.yml"}, {"foreign", "/last/foreign.yml"}, {"several", NULL}, {"inner", NULL}, {"none", NULL}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *text = memory_print(GENOME("merge_method: linear") "tasks: [%s]\ntask_search_path: inner\n", cases[i].task);
         write_file(folder, "s.yml", text);

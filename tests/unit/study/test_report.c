@@ -192,6 +192,56 @@ static void test_a_finished_study(void **state)
     store_close(s);
 }
 
+static json_t *two_tasks(double a, double b)
+{
+    return json_pack("{s:f, s:f, s:f, s:i, s:[{s:s, s:f, s:f, s:f, s:i}, {s:s, s:f, s:f, s:f, s:i}]}", "score", (a + b) / 2, "low", (a + b) / 2 - .05, "high",
+                     (a + b) / 2 + .05, "n", 300, "tasks", "task", "xlsum<b>", "score", a, "low", a - .1, "high", a + .1, "n", 100, "task", "jnli", "score", b,
+                     "low", b - .1, "high", b + .1, "n", 200);
+}
+
+/* Several tasks, scores between 0 and 1: nothing is said to be solved. */
+static void test_graded_scores_of_tasks(void **state)
+{
+    (void)state;
+    store *s = new_study("tasks.db", "tasks", json_object());
+    put(s, "table", json_pack("{s:[{s:s, s:s, s:o}, {s:s, s:s, s:o}, {s:s, s:s, s:o}], s:s, s:i, s:i, s:b, s:[{s:s, s:s, s:f, s:i, s:i, s:f}]}", "rows", "name", "ja", "kind",
+                              "source", "held_out", two_tasks(.2, .6), "name", "mean of all", "kind", "unsearched", "held_out", two_tasks(.111, .111), "name", "evolved",
+                              "kind", "evolved", "held_out", two_tasks(.337, .7), "winner", "evolved", "wins", 70, "losses", 12, "graded", 1, "pairs", "row", "evolved",
+                              "against", "ja", "difference", .12, "better", 71, "worse", 13, "p", .01));
+    put(s, "worked", json_pack("[{s:s, s:s, s:[{s:s, s:s, s:b, s:f}, {s:s, s:s, s:b, s:f}]}]", "question", "要約", "gold", "雨です", "answers", "name", "ja", "text", "雪",
+                               "ok", 0, "score", .25, "name", "evolved", "text", "雨です", "ok", 1, "score", 1.0));
+    char *page = page_of(s);
+    static const char *const wanted[] = {"Task by task, held out", "xlsum&lt;b&gt; <small>100 questions", "33.7%", "70.0%", "average, as weighted", "&#9733; evolved",
+                                         "scores more than every source on <b>70</b>", "less than some source on <b>12</b>", "scores more on 71, less on 13", "25.0%&nbsp;ja",
+                                         "&#10003;&nbsp;evolved"};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        has(page, wanted[i]);
+    has_not(page, "solves");
+    has_not(strstr(page, "Task by task"), "11.1%");     /* sources beside what was found */
+    check_nesting(page);
+    free(page);
+    store_close(s);
+}
+
+/* Pictures stand inside the page, and only what is one. */
+static void test_pictures(void **state)
+{
+    (void)state;
+    store *s = new_study("pictures.db", "pictures", json_object());
+    put(s, "worked", json_pack("[{s:s, s:s, s:s, s:s}, {s:s, s:s, s:s, s:s}, {s:s, s:s}]", "question", "何の動物？", "gold", "猫", "picture", "a\"><b>.jpg", "thumbnail",
+                               "data:image/jpeg;base64,/9j/4AAQ", "question", "色は？", "gold", "赤", "picture", "gone.jpg", "thumbnail",
+                               "data:image/svg+xml,<svg onload=x>", "question", "数は？", "picture", "absent.jpg"));
+    char *page = page_of(s);
+    has(page, "<img alt=\"a&quot;&gt;&lt;b&gt;.jpg\" src=\"data:image/jpeg;base64,/9j/4AAQ\">");
+    has(page, "img-src data:");
+    has(page, "picture gone.jpg");
+    has(page, "picture absent.jpg");
+    has_not(page, "onload");
+    check_nesting(page);
+    free(page);
+    store_close(s);
+}
+
 /* Names, answers and settings that would like to be more than text. */
 static void test_hostile_text(void **state)
 {
@@ -435,7 +485,7 @@ int main(void)
         cmocka_unit_test(test_a_study_that_has_just_begun), cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_results_of_other_types_count_as_missing),
         cmocka_unit_test(test_scores_that_are_not_shares), cmocka_unit_test(test_many_dimensions_say_so),
         cmocka_unit_test(test_a_generation_number_at_the_end_of_the_world), cmocka_unit_test(test_a_page_that_cannot_be_written),
-        cmocka_unit_test(test_a_finished_study), cmocka_unit_test(test_hops_and_pairs_of_other_types), cmocka_unit_test(test_a_study_of_two_steps),
+        cmocka_unit_test(test_a_finished_study), cmocka_unit_test(test_graded_scores_of_tasks), cmocka_unit_test(test_pictures), cmocka_unit_test(test_hops_and_pairs_of_other_types), cmocka_unit_test(test_a_study_of_two_steps),
         cmocka_unit_test(test_a_path_too_long_to_draw),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -38,8 +38,8 @@ static void test_mgsm(void **state)
         assert_string_equal(t->stops[i], stops[i]);
     assert_int_equal(t->max_new, 1024);
     assert_true(t->temperature == 0);
-    assert_string_equal(t->scorer->metric->name, "number_paper");
-    assert_string_equal(t->scorer->language, "ja");
+    assert_string_equal(t->measures[0].scorer->metric->name, "number_paper");
+    assert_string_equal(task_language(t), "ja");
     assert_int_equal(t->n_splits, 1);
     assert_string_equal(t->splits[0].name, "test");
     assert_int_equal(t->splits[0].count, 250);
@@ -56,7 +56,7 @@ static void test_mgsm(void **state)
     assert_true(sum == 794988);
     /* the prompt that the model reads */
     const question *q = t->splits[0].questions[1];
-    char *filled = template_fill(t->prompt, q->fields, "q", &err), *wanted, *place = strstr(paper_prompt, "{input}");
+    char *filled = task_question_key(t, q, &err), *wanted, *place = strstr(paper_prompt, "{input}");
     assert_string_equal(task_question_text(t, q), "ローブを作成するには、青色の繊維を2巻分、白色の繊維をその半分用いる必要があります。全体で何巻必要ですか？");
     wanted = memory_print("%.*s%s%s", (int)(place - paper_prompt), paper_prompt, task_question_text(t, q),
                           place + strlen("{input}"));
@@ -76,8 +76,8 @@ static void test_miniature(void **state)
     assert_int_equal(task_split_find(ja, "test", NULL)->count, 1200);
     assert_int_equal(task_split_find(en, "test", NULL)->count, 600);
     assert_int_equal(ja->max_new, 80);
-    assert_string_equal(ja->scorer->language, "ja");
-    assert_null(en->scorer->language);
+    assert_string_equal(task_language(ja), "ja");
+    assert_null(task_language(en));
     task_free(ja);
     task_free(en);
 }

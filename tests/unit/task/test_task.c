@@ -2,6 +2,7 @@
 
 #include "task/metric.h"
 #include "task/picture.h"
+#include "task/prompts.h"
 
 #define HEAD "data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: number\n"
 
@@ -20,15 +21,15 @@ static void test_all_keys(void **state)
                               "stop: [\"Q:\", 指示]\ntruncate: left\ntemperature: 0.5\ntop_p: 0.9\nrepetition_penalty: 1.5\n"
                               "metric: {name: number_paper, language: ja}\n", 1);
     assert_string_equal(t->name, "sums");
-    assert_string_equal(t->answer_field, "answer");
+    assert_string_equal(phrase_source(t->wording.gold), "answer");
     assert_int_equal(t->max_new, 80);
     assert_int_equal(t->n_stops, 2);
     assert_string_equal(t->stops[0], "Q:");
     assert_string_equal(t->stops[1], "指示");
-    assert_true(t->truncate_left);
+    assert_int_equal(t->truncation, TRUNCATE_LEFT);
     assert_true(t->temperature == 0.5f && t->top_p == 0.9f && t->repetition_penalty == 1.5f);
-    assert_ptr_equal(t->scorer->metric, metric_find("number_paper"));
-    assert_string_equal(t->scorer->language, "ja");
+    assert_ptr_equal(t->measures[0].scorer->metric, metric_find("number_paper"));
+    assert_string_equal(task_language(t), "ja");
     assert_null(t->command);
     assert_true(t->has_questions && t->splits_made);
     assert_non_null(strstr(t->text, "name: sums"));
@@ -40,10 +41,10 @@ static void test_defaults(void **state)
     (void)state;
     task *t = scene_good_task(HEAD "stop: END\n", 1);
     assert_string_equal(t->name, "task");
-    assert_string_equal(t->answer_field, "answer");
+    assert_string_equal(phrase_source(t->wording.gold), "answer");
     assert_true(t->temperature == 0 && t->top_p == 1 && t->repetition_penalty == 1);
-    assert_false(t->truncate_left);
-    assert_null(t->scorer->language);
+    assert_int_equal(t->truncation, TRUNCATE_NEVER);
+    assert_null(task_language(t));
     assert_int_equal(t->n_stops, 1);
     task_free(t);
 }
@@ -71,7 +72,7 @@ static void test_refused(void **state)
         {"data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: {language: ja}\n", "'name' is missing", ""},
         {"data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: {name: number, language: \"日本語\"}\n",
          "code such as ja", ""},
-        {"data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: [number]\n", "should be text", ""},
+        {"data: q.jsonl\nprompt: \"{question}\"\nmax_new_tokens: 8\nmetric: [[number]]\n", "should be text", ""},
         {HEAD "temperature: -1\n", "temperature is -1", "[0, 100]"},
         {HEAD "temperature: .nan\n", "not a finite number", ""},
         {HEAD "top_p: 0\n", "top_p is 0", "(0, 1]"},
@@ -197,13 +198,13 @@ static void test_prompt_tokens(void **state)
     if (!tok)
         fail_msg("%s", err.text);
     task *t = scene_good_task("data: q.jsonl\nprompt: \"{{{question}}}\\n\"\nmax_new_tokens: 8\nmetric: number\n", 1);
-    token_list ids = {0};
-    assert_int_equal(task_prompt(t, &t->datasets[0]->items[3], tok, &ids, &err), 0);
-    assert_int_equal(ids.id[0], tokenizer_bos(tok));
-    char *back = tokenizer_decode(tok, ids.id, ids.count, true, NULL);
+    prompts *store = prompts_new();
+    const token_list *ids = &prompts_get(store, t, &t->datasets[0]->items[3], tok, NULL, 1024, &err)->context;
+    assert_int_equal(ids->id[0], tokenizer_bos(tok));
+    char *back = tokenizer_decode(tok, ids->id, ids->count, true, NULL);
     assert_string_equal(back, "{q what is 3?}\n");
     free(back);
-    token_list_free(&ids);
+    prompts_free(store);
     task_free(t);
     tokenizer_free(tok);
 }
@@ -225,14 +226,16 @@ static void test_pictures(void **state)
     assert_true(text_ends_with(path, "b.png") && file_exists(path));
     free(path);
     tokenizer *tok = tokenizer_open(SOURCE_DIR "/miniature/models/base", &err);
-    token_list ids = {0};
-    assert_int_equal(task_prompt(t, t->splits[0].questions[0], tok, &ids, &err), 0);
+    prompts *store = prompts_new();
+    const prompt *asked = prompts_get(store, t, t->splits[0].questions[0], tok, NULL, 1024, &err);
+    assert_non_null(asked);
+    const token_list ids = asked->context;
     assert_true(ids.id[0] != tokenizer_bos(tok));
     size_t places = 0;
     for (size_t i = 0; i < ids.count; i++)
         places += ids.id[i] == PICTURE_PLACE;
     assert_int_equal(places, 1);
-    token_list_free(&ids);
+    prompts_free(store);
     tokenizer_free(tok);
     task_free(t);
 }

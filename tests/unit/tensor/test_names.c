@@ -72,6 +72,27 @@ static void splits_names(void **state)
     checkpoint_free(c);
 }
 
+/* Names of one family need not follow one another. */
+static void puts_families_together(void **state)
+{
+    (void)state;
+    static const char *const list[] = {"a.layers.1.w", "a.layers.1x.blocks.0.w", "a.layers.2.w", "a.layers.b.blocks.3.w", "b.layers.0.w"};
+    checkpoint *c = named(list, 5);
+    tensor_names *n = names_read(c, NULL);
+    int64_t layer;
+    const char *rest;
+    const tensor_family *families;
+    assert_int_equal(names_families(n, &families), 4);
+    assert_string_equal(families[0].prefix, "a.layers.");
+    assert_int_equal(families[0].layers, 3);
+    assert_int_equal(families[0].bytes, 32);
+    assert_ptr_equal(names_layer(n, "a.layers.9.v", &layer, &rest), &families[0]);
+    assert_ptr_equal(names_layer(n, "a.layers.b.blocks.4.v", &layer, &rest), &families[2]);
+    assert_null(names_layer(n, "c.layers.0.w", &layer, &rest));
+    names_free(n);
+    checkpoint_free(c);
+}
+
 static void knows_vocabularies(void **state)
 {
     (void)state;
@@ -81,6 +102,6 @@ static void knows_vocabularies(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(finds_the_layers), cmocka_unit_test(splits_names), cmocka_unit_test(knows_vocabularies)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(finds_the_layers), cmocka_unit_test(splits_names), cmocka_unit_test(puts_families_together), cmocka_unit_test(knows_vocabularies)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,21 +15,26 @@ static void names_formats(void **state)
 static void reads_a_folder(void **state)
 {
     (void)state;
-    static const struct { const char *config, *jinja, *wanted; } cases[] = {
-        {NULL, NULL, NULL},
-        {"{\"model_max_length\": 1000000000000000019884624838656}", NULL, NULL},
-        {"{\"chat_template\": \"C\"}", NULL, "C"},
-        {"{\"chat_template\": [{\"name\": \"tool\", \"template\": \"A\"}, {\"name\": \"default\", \"template\": \"B\"}]}", NULL, "B"},
-        {"{\"chat_template\": [{\"name\": 3}]}", NULL, NULL},
-        {"{\"chat_template\": \"C\"}", "J", "J"},
+    static const struct { const char *config, *jinja, *wanted, *processor; } cases[] = {
+        {NULL, NULL, NULL, NULL},
+        {NULL, NULL, "P", "{\"chat_template\": \"P\"}"},
+        {"{\"chat_template\": \"C\"}", NULL, "C", "{\"chat_template\": \"P\"}"},
+        {"{\"model_max_length\": 1000000000000000019884624838656}", NULL, NULL, NULL},
+        {"{\"chat_template\": \"C\"}", NULL, "C", NULL},
+        {"{\"chat_template\": [{\"name\": \"tool\", \"template\": \"A\"}, {\"name\": \"default\", \"template\": \"B\"}]}", NULL, "B", NULL},
+        {"{\"chat_template\": [{\"name\": 3}]}", NULL, NULL, NULL},
+        {"{\"chat_template\": \"C\"}", "J", "J", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         error err = {0};
-        char *folder = new_folder(), *config = file_join(folder, "tokenizer_config.json"), *jinja = file_join(folder, "chat_template.jinja"), *text;
+        char *folder = new_folder(), *config = file_join(folder, "tokenizer_config.json"), *jinja = file_join(folder, "chat_template.jinja"),
+             *processor = file_join(folder, "chat_template.json"), *text;
         if (cases[i].config)
             assert_int_equal(file_write(config, cases[i].config, strlen(cases[i].config), &err), 0);
         if (cases[i].jinja)
             assert_int_equal(file_write(jinja, cases[i].jinja, strlen(cases[i].jinja), &err), 0);
+        if (cases[i].processor)
+            assert_int_equal(file_write(processor, cases[i].processor, strlen(cases[i].processor), &err), 0);
         assert_int_equal(chat_template_read(folder, &text, &err), 0);
         if (cases[i].wanted)
             assert_string_equal(text, cases[i].wanted);
@@ -43,6 +48,7 @@ static void reads_a_folder(void **state)
         }
         free(config);
         free(jinja);
+        free(processor);
         remove_folder(folder);
     }
 }
