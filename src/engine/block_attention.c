@@ -47,10 +47,37 @@ static void prepare_row(const row_pass *pass, int64_t i)
     kv_write(&f->kv, block, pass->hop, (int)(position % KV_BLOCK), projected + q, projected + q + kv);
 }
 
-static void project(forward *f, const plan_attention *a, const model_config *c, const float *x)
+/* Copies rows that are wanted between a step's rows and rows side by side. */
+static void copy_wanted(const forward *f, float *to, int64_t to_ld, const float *from, int64_t from_ld, int64_t n, bool gather)
+{
+    int64_t row = 0, kept = 0;
+    for (int s = 0; s < f->n_segments; s++) {
+        row += f->segments[s].count - f->segments[s].wanted;
+        for (int64_t i = 0; i < f->segments[s].wanted; i++, row++, kept++)
+            memcpy(to + (gather ? kept : row) * to_ld, from + (gather ? row : kept) * from_ld, (size_t)n * sizeof *to);
+    }
+}
+
+/* Queries of the wanted rows alone: what the others attend to is not asked. `pending` has been taken in, `attended` is still to come. */
+static void project_wanted(forward *f, const plan_attention *a, const float *x, int64_t q, int64_t ld)
+{
+    int64_t hidden = f->plan->config.hidden, kept = 0;
+    for (int s = 0; s < f->n_segments; s++)
+        kept += f->segments[s].wanted;
+    if (kept == 0)
+        return;
+    copy_wanted(f, f->pending, hidden, x, hidden, hidden, true);
+    f->backend->matmul(&a->q, f->pending, hidden, f->attended, q, kept, f->pool);
+    copy_wanted(f, f->qkv, ld, f->attended, q, q, false);
+}
+
+static void project(forward *f, const plan_attention *a, const model_config *c, const float *x, bool last)
 {
     int64_t hidden = f->plan->config.hidden, q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim, ld = q + 2 * kv;
-    rows_multiply(f, &a->q, x, hidden, f->qkv, ld);
+    if (last && !a->woven)
+        project_wanted(f, a, x, q, ld);
+    else
+        rows_multiply(f, &a->q, x, hidden, f->qkv, ld);
     if (a->woven)
         return;
     rows_multiply(f, &a->k, x, hidden, f->qkv + q, ld);
@@ -175,7 +202,7 @@ void attention_run(forward *f, const plan_block *block, const plan_hop *hop, int
 {
     const model_config *c = hop->config;
     int64_t q = c->heads * c->head_dim;
-    project(f, &block->attention, c, block->norm.weight.source ? f->normed : f->x);
+    project(f, &block->attention, c, block->norm.weight.source ? f->normed : f->x, last);
     rows_run((row_pass){.f = f, .each = prepare_row, .block = block, .hop = number, .config = c});
     if (last)
         keep_wanted(f, c);
