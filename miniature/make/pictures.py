@@ -55,12 +55,12 @@ class Pictures:
     def scene(self, kind):
         """-> {place, groups: [(item, colour, count)], likes} that the kind of question can be asked about"""
         r = self.r
-        counts = [1 if kind == "see" else r.randint(1, 5)]
-        if kind in ("has", "where") and r.random() < .6:
+        counts = [r.randint(1, 5)]
+        if kind != "like" and r.random() < .4:
             counts = [min(counts[0], 4)]
             counts.append(r.randint(1, 6 - counts[0]))
         items, colours = r.sample(range(len(ITEMS)), len(counts)), r.sample(range(len(COLOURS)), len(counts))
-        return {"place": r.randrange(len(PLACES)), "groups": list(zip(items, colours, counts)), "likes": kind == "like"}
+        return {"place": r.randrange(len(PLACES)), "groups": list(zip(items, colours, counts)), "likes": kind == "like" or r.random() < .5}
 
     def draw(self, s):
         """-> picture (SIDE, SIDE, 3) of bytes, labels (SIDE, SIDE): the group that a pixel belongs to, -1 for none"""
@@ -86,27 +86,17 @@ class Pictures:
 
     def ask(self, kind, s):
         """-> (question en, ja), (answer en, ja)"""
-        p, place, (item, colour, n) = self.r.choice(NAMES), PLACES[s["place"]], self.r.choice(s["groups"] if kind == "has" else s["groups"][:1])
-        it, c, w = ITEMS[item], COLOURS[colour], World
+        p, place, (item, _, n) = self.r.choice(NAMES), PLACES[s["place"]], self.r.choice(s["groups"] if kind == "has" else s["groups"][:1])
+        it, w = ITEMS[item], World
         if kind == "has": return ((f"How many {it[1]} does {p[0]} have?", f"{p[1]}は{it[2]}を何{it[3]}持っていますか？"),
                                   (f"{w.has(w, p, n, it)[0]} The answer is {n}.", f"{w.has(w, p, n, it)[1]}答えは{n}です。"))
         if kind == "where": return ((f"Where is {p[0]}?", f"{p[1]}はどこにいますか？"),
                                     (f"{w.at(w, p, place)[0]} The answer is the {place[0]}.", f"{w.at(w, p, place)[1]}答えは{place[1]}です。"))
-        if kind == "like": return ((f"What does {p[0]} like?", f"{p[1]}は何が好きですか？"),
-                                   (f"{w.likes(w, p, it)[0]} The answer is {it[1]}.", f"{w.likes(w, p, it)[1]}答えは{it[2]}です。"))
-        return (f"What did {p[0]} see?", f"{p[1]}は何を見ましたか？"), w.colour(w, p, c, it)
+        return ((f"What does {p[0]} like?", f"{p[1]}は何が好きですか？"),
+                (f"{w.likes(w, p, it)[0]} The answer is {it[1]}.", f"{w.likes(w, p, it)[1]}答えは{it[2]}です。"))
 
 
-def saw_pair(w):
-    """What somebody saw, to be looked up in a text as in World.lookup_pair: -> (question en, ja), (answer en, ja)"""
-    (p, q), (i, j), (c, d) = w.two(NAMES), w.two(ITEMS), w.two(COLOURS)
-    f = [w.colour(p, c, i), w.colour(q, d, j)]
-    if w.r.random() < .5: f.reverse()
-    f.append((f"What did {p[0]} see?", f"{p[1]}は何を見ましたか？"))
-    return (" ".join(x[0] for x in f), "".join(x[1] for x in f)), w.colour(p, c, i)
-
-
-KINDS = ("has", "where", "like", "see")
+KINDS = ("has", "where", "like")
 
 if __name__ == "__main__":
     out, seen = sys.argv[1], set()

@@ -1,13 +1,13 @@
 """Train the miniature vision-language model, as LLaVA was: a CLIP tower that knows pictures, a projector, then projector and language model together.
 usage: train_vlm.py tower OUT.pt [--pictures N]
-       train_vlm.py vlm OUT --src BASE (--tower TOWER.pt [--align N] | --go-on VLM) [--samples N] [--replay SHARE] [--lr LR] [--lang en|ja] [--seed S]"""
+       train_vlm.py vlm OUT --src BASE (--tower TOWER.pt [--align N] | --go-on VLM) [--samples N] [--lr LR] [--seed S]"""
 import argparse, math, os, shutil, time
 import numpy as np, torch
 from tokenizers import AddedToken, Tokenizer
 from torch.nn import functional as F
 from transformers import (AutoModelForCausalLM, CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel, LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor,
                           PreTrainedTokenizerFast)
-from pictures import KINDS, SIDE, Pictures, saw_pair
+from pictures import KINDS, SIDE, Pictures
 from world import COLOURS, ITEMS, PLACES, World
 
 MEAN, STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]   # CLIP's
@@ -123,8 +123,7 @@ def train_vlm(a):
     tok = tokenizer(a.src + "/tokenizer.json")
     m = (build(a.src, a.tower) if not a.go_on else LlavaForConditionalGeneration.from_pretrained(a.go_on, dtype=torch.float32)).train()
     image = m.config.image_token_index
-    for q in m.model.vision_tower.parameters(): q.requires_grad = False   # as in LLaVA-1.5
-    p, w, ja = Pictures(2000 + a.seed), World(3000 + a.seed), a.lang == "ja"
+    p, w = Pictures(2000 + a.seed), World(3000 + a.seed)
 
     def batch(n):
         """-> inputs (n, T, 128) with the picture's features in place, labels (n, T); answers only"""
@@ -132,8 +131,8 @@ def train_vlm(a):
         for _ in range(n):
             kind = p.r.choice(KINDS); s = p.scene(kind); q, t = p.ask(kind, s)
             xs.append(p.draw(s)[0])
-            prompt = w.instruct(ja, "<image>\n" + q[ja], "")[0]
-            all_, head = tok.encode(prompt + t[ja]).ids + [2], len(tok.encode(prompt).ids)
+            prompt = w.instruct(0, "<image>\n" + q[0], "")[0]
+            all_, head = tok.encode(prompt + t[0]).ids + [2], len(tok.encode(prompt).ids)
             k = all_.index(image)
             ids.append(all_[:k] + [image] * TOKENS + all_[k + 1:])
             labels.append([-100] * (head + TOKENS - 1) + all_[head:])
@@ -143,44 +142,32 @@ def train_vlm(a):
         e = m.model.language_model.embed_tokens(x)
         return e.masked_scatter((x == image)[..., None], m.model.multi_modal_projector(seen)), y
 
-    def words(n):
-        """Text only, in both languages as in the base's training, so that what it knows stays: translations, looking things up, and what somebody saw"""
-        docs = []
-        for _ in range(n):
-            if (k := w.r.random()) < .4: docs.append(w.translation()); continue
-            q, t = w.lookup_pair() if k < .75 else saw_pair(w)
-            x, y = (0, 0) if (z := w.r.random()) < .35 else (1, 1) if z < .7 else (0, 1) if z < .85 else (1, 0)
-            docs.append(f"{('Question', '質問')[x]}: {q[x]}\n{('Answer', '答え')[y]}: {t[y]}")
-        ids = [tok.encode(d).ids + [2] for d in docs]; T = max(map(len, ids))
-        return m.model.language_model.embed_tokens(torch.tensor([i + [2] * (T - len(i)) for i in ids])), torch.tensor([i + [-100] * (T - len(i)) for i in ids])
-
-    def steps(params, samples, lr, what):
+    def steps(params, samples, lr):
         n, size = samples // a.batch, a.batch
         opt = torch.optim.AdamW([{"params": [q for q in params if q.dim() > 1], "weight_decay": a.decay}, {"params": [q for q in params if q.dim() == 1], "weight_decay": 0.}], lr=lr, betas=(.9, .98))
         sched, t0, acc = schedule(opt, n), time.time(), 0.
         for s in range(n):
-            e, y = words(size // 2) if w.r.random() < a.replay else batch(size)
+            e, y = batch(size)
             h = m.model.language_model(inputs_embeds=e, use_cache=False).last_hidden_state[:, :-1]
             y = y[:, 1:]; on = y >= 0
             loss = F.cross_entropy(m.lm_head(h[on]), y[on])
             opt.zero_grad(set_to_none=True); loss.backward(); torch.nn.utils.clip_grad_norm_(params, 1.0); opt.step(); sched.step()
             acc += loss.item()
-            if (s + 1) % 50 == 0: print(f"{what} {s+1}/{n} loss {acc/50:.4f} {(s+1)*size/(time.time()-t0):.0f} samples/s", flush=True); acc = 0.
+            if (s + 1) % 50 == 0: print(f"step {s+1}/{n} loss {acc/50:.4f} {(s+1)*size/(time.time()-t0):.0f} samples/s", flush=True); acc = 0.
             if (s + 1) % 500 == 0: m.save_pretrained(a.out + ".part")
 
     if not a.go_on: align(m, tok, a.align, p)
-    frozen = ("embed_tokens", "lm_head") if a.freeze else ()
-    for k, q in m.named_parameters(): q.requires_grad = not k.startswith("model.vision_tower") and not any(f in k for f in frozen)
-    steps([q for q in m.parameters() if q.requires_grad], a.samples, a.lr or 4e-4, "together")
+    for k, q in m.named_parameters(): q.requires_grad = not k.startswith("model.vision_tower")   # as in LLaVA-1.5
+    steps([q for q in m.parameters() if q.requires_grad], a.samples, a.lr or 4e-4)
     save(m, a.src, a.out)
 
 
 if __name__ == "__main__":
     ap = argparse.ArgumentParser()
-    ap.add_argument("what"); ap.add_argument("out"); ap.add_argument("--pictures", type=int, default=96000); ap.add_argument("--tower"); ap.add_argument("--go-on"); ap.add_argument("--replay", type=float, default=0); ap.add_argument("--src")
-    ap.add_argument("--align", type=int, default=12800); ap.add_argument("--samples", type=int, default=24000); ap.add_argument("--lr", type=float); ap.add_argument("--lang", default="en")
+    ap.add_argument("what"); ap.add_argument("out"); ap.add_argument("--pictures", type=int, default=96000); ap.add_argument("--tower"); ap.add_argument("--go-on"); ap.add_argument("--src")
+    ap.add_argument("--align", type=int, default=12800); ap.add_argument("--samples", type=int, default=24000); ap.add_argument("--lr", type=float)
     ap.add_argument("--seed", type=int, default=1); ap.add_argument("--batch", type=int, default=16); ap.add_argument("--decay", type=float, default=.05)
-    ap.add_argument("--freeze", action="store_true"); ap.add_argument("--threads", type=int, default=1)
+    ap.add_argument("--threads", type=int, default=1)
     a = ap.parse_args()
     torch.set_num_threads(a.threads); torch.manual_seed(a.seed)
     {"tower": train_tower, "vlm": train_vlm}[a.what](a)

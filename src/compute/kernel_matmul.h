@@ -6,7 +6,7 @@
  * and the bias last. Elements behind K count as 0 * 0. So prefill and decode run through one kernel, and agree.
  *
  * Few tokens (one tile): a group of rows goes through all of K, and memory is the limit. More: a block of weights,
- * ROW_BLOCK x BLOCK_K, stays in the second-level cache while tiles of tokens, which stay in the first, pass over it.
+ * BLOCK_BYTES of BLOCK_K columns, stays in the second-level cache while tiles of tokens, which stay in the first, pass over it.
  * Either way the first tiles ask for the weights that come next. */
 #ifndef COMPUTE_KERNEL_MATMUL_H
 #define COMPUTE_KERNEL_MATMUL_H
@@ -18,8 +18,9 @@
 #include "compute/scratch.h"
 
 #define BLOCK_K 1024
-#define ROW_BLOCK 128
+#define BLOCK_BYTES (512 << 10)      /* of weights: half of a second-level cache */
 #define MAX_ROWS 8
+#define WORTH_PACKING 8           /* tiles of tokens that go through a block */
 #define WORTH_THREADS (1 << 15)   /* floats to copy */
 
 typedef struct matmul_job {
@@ -33,10 +34,10 @@ typedef struct matmul_job {
 /* Rows of weights x tokens over one block of K. */
 typedef struct matmul_tile {
     const char *w;          /* [rows][k], rows row_bytes apart */
-    const char *ahead;      /* weights to ask for, rows row_bytes apart */
+    const char *ahead;      /* weights to ask for, rows ahead_bytes apart */
     const float *x;         /* [k / (2 * WIDTH)][tokens][2 * WIDTH] */
     float *y;               /* [tokens][ldy] */
-    int64_t row_bytes, ldy, k;
+    int64_t row_bytes, ahead_bytes, ldy, k;
     bool first;             /* block of K: y is set, not added to */
 } matmul_tile;
 
@@ -113,13 +114,13 @@ static inline __attribute__((always_inline)) void tile_run(enum dtype d, int row
         for (int c = 0; c < tokens; c++)
             sums[r][c] = vec_zero();
     }
-    const int64_t size = d == DTYPE_F32 ? 4 : 2, row_bytes = t->row_bytes, whole = t->k - t->k % (2 * WIDTH);
+    const int64_t size = d == DTYPE_F32 ? 4 : 2, row_bytes = t->row_bytes, ahead_bytes = t->ahead_bytes, whole = t->k - t->k % (2 * WIDTH);
     const char *w = t->w, *ahead = t->ahead;
     const float *x = t->x;
     for (int64_t k = 0; k < whole; k += 2 * WIDTH) {
 #pragma GCC unroll 8
         for (int r = 0; r < ahead_rows; r++)
-            __builtin_prefetch(ahead + r * row_bytes, 0, 2);
+            __builtin_prefetch(ahead + r * ahead_bytes, 0, 2);
         tile_step(d, rows, tokens, sums, w, row_bytes, x);
         w += 2 * WIDTH * size;
         ahead += 2 * WIDTH * size;
@@ -142,9 +143,9 @@ static inline __attribute__((always_inline)) void matmul_rows(enum dtype d, int 
 {
     static const int tile_rows[] = TILE_ROWS;
     const int r = tile_rows[tokens];
-    for (; rows >= r; rows -= r, t.w += r * t.row_bytes, t.ahead += r * t.row_bytes, t.y += r)
+    for (; rows >= r; rows -= r, t.w += r * t.row_bytes, t.ahead += r * t.ahead_bytes, t.y += r)
         tile_run(d, r, tokens, ahead_rows ? ahead_rows : r, &t);
-    for (; rows > 0; rows--, t.w += t.row_bytes, t.ahead += t.row_bytes, t.y++)
+    for (; rows > 0; rows--, t.w += t.row_bytes, t.ahead += t.ahead_bytes, t.y++)
         tile_run(d, 1, tokens, 1, &t);
 }
 
@@ -172,6 +173,14 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Rows of a block side by side: as they lie in a matrix of many columns they would fall into few sets of the caches. */
+static const char *pack_rows(const char *w, int64_t rows, int64_t row_bytes, int64_t bytes, char *out)
+{
+    for (int64_t r = 0; r < rows; r++)
+        memcpy(out + r * bytes, w + r * row_bytes, (size_t)bytes);
+    return out;
+}
+
 static void matmul_piece(void *context, size_t piece)
 {
     const matmul_job *p = context;
@@ -179,7 +188,9 @@ static void matmul_piece(void *context, size_t piece)
     const int64_t size = w->dtype == DTYPE_F32 ? 4 : 2, row_bytes = w->k * size;
     const int64_t begin = (int64_t)piece * p->piece_rows, end = smaller(begin + p->piece_rows, w->n);
     const int64_t tiles = (p->m + MAX_TOKENS - 1) / MAX_TOKENS;
-    const int64_t row_block = tiles == 1 ? MAX_ROWS : ROW_BLOCK;
+    const int64_t row_block = tiles == 1 ? MAX_ROWS : BLOCK_BYTES / (BLOCK_K * size);
+    const bool packed = tiles >= WORTH_PACKING && w->k > BLOCK_K;
+    char block[BLOCK_BYTES];
     void (*run)(int, bool, const matmul_tile *, int64_t) = w->dtype == DTYPE_BF16 ? matmul_bf16 : w->dtype == DTYPE_F16 ? matmul_f16 : matmul_f32;
 
     for (int64_t n = begin; n < end; n += row_block) {
@@ -193,7 +204,12 @@ static void matmul_piece(void *context, size_t piece)
                 next += rows * row_bytes - (tiles > 1 ? k * size : 0);
             else if (begin + p->stride_rows + rows <= w->n)
                 next = (const char *)w->data + (begin + p->stride_rows) * row_bytes + (tiles > 1 ? 0 : k * size);
-            matmul_tile t = {.row_bytes = row_bytes, .w = at, .ldy = p->ldy, .k = smaller(BLOCK_K, w->k - k), .first = k == 0};
+            const int64_t columns = smaller(BLOCK_K, w->k - k);
+            matmul_tile t = {.row_bytes = row_bytes, .ahead_bytes = row_bytes, .w = at, .ldy = p->ldy, .k = columns, .first = k == 0};
+            if (packed) {
+                t.w = pack_rows(at, rows, row_bytes, columns * size, block);
+                t.row_bytes = columns * size;
+            }
             for (int64_t i = 0, m = 0; i < tiles; i++) {
                 const int64_t tokens = p->m / tiles + (i < p->m % tiles);
                 t.ahead = tiles == 1 ? next : i < 2 ? next + 2 * i * row_bytes : at;

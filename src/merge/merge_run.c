@@ -68,7 +68,7 @@ static uint64_t fixed_bytes(const merger *m)
 }
 
 /* What a tensor needs beside its sources in files: those that have to be made; masks; sums of rows (or columns), at most of the products of all pairs or
- * two a model; tables of thresholds. */
+ * two a model; tables of thresholds; rows that are carried. */
 static uint64_t job_bytes(const merge_job *j)
 {
     const merge_tensor *t = j->tensor;
@@ -77,6 +77,8 @@ static uint64_t job_bytes(const merge_job *j)
         bytes += t->sources[i]->data ? 0 : tensor_bytes(t->sources[i]);
     if (t->copy)
         return bytes;
+    if (t->rest)
+        bytes += (uint64_t)((t->shape.shape[0] - t->rows) * t->columns) * (dtype_size(t->shape.dtype) + (t->rest->data ? 0 : dtype_size(t->rest->dtype)));
     bytes += (uint64_t)j->n_kept * (uint64_t)t->count / 8;
     if (j->pass)
         bytes += (pairs > 2 * n ? pairs : 2 * n) * (uint64_t)(j->walk == WALK_COLUMNS ? j->columns : j->rows) * sizeof(double);

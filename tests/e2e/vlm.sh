@@ -77,4 +77,8 @@ sed 's/sources: \[sees, ja\]/sources: [ja, sees]/' $data/study.yml > "$work/blin
 expect 2 "name first a model that sees" study "$work/blind.yml" -o "$work/blind"
 sed '/component/d' $data/study.yml > "$work/plain.yml"
 expect 2 "component: language_model" study "$work/plain.yml" -o "$work/plain"
+sed -e 's#ja: tests/data/vlm/ja#ja: tests/data/vlm/other-eyes#' $data/study.yml > "$work/two.yml"
+expect 1 "see in different ways" study "$work/two.yml" -o "$work/two"
+sed -i 's/    sources: \[ja, sees\]/&\n    config_from: sees/' "$work/two.yml"
+"$MERGANSER" evolve "$work/two.yml" -o "$work/two" --dry-run > /dev/null 2> "$work/said" || die "a study of two models that see, one named, is refused: $(tail -n 1 "$work/said")"
 echo "vlm: recipes and studies of a model that also sees"
