@@ -1,6 +1,6 @@
 """Train the miniature vision-language model, as LLaVA was: a CLIP tower that knows pictures, a projector, then projector and language model together.
 usage: train_vlm.py tower OUT.pt [--pictures N]
-       train_vlm.py vlm OUT --src BASE (--tower TOWER.pt [--align N] | --go-on VLM) [--samples N] [--lr LR] [--seed S]"""
+       train_vlm.py vlm OUT --src BASE (--tower TOWER.pt [--align N] | --go-on VLM) [--keep LAYERS] [--samples N] [--lr LR] [--seed S]"""
 import argparse, math, os, shutil, time
 import numpy as np, torch
 from tokenizers import AddedToken, Tokenizer
@@ -157,14 +157,19 @@ def train_vlm(a):
             if (s + 1) % 500 == 0: m.save_pretrained(a.out + ".part")
 
     if not a.go_on: align(m, tok, a.align, p)
-    for k, q in m.named_parameters(): q.requires_grad = not k.startswith("model.vision_tower")   # as in LLaVA-1.5
+    base, still = AutoModelForCausalLM.from_pretrained(a.src, dtype=torch.float32).state_dict(), ["model.vision_tower."]   # as in LLaVA-1.5
+    if a.keep:   # the base's embeddings and first layers, in which both languages mean the same
+        still += ["model.language_model.embed_tokens."] + [f"model.language_model.layers.{i}." for i in range(a.keep)]
+    for k, q in m.named_parameters():
+        q.requires_grad = not k.startswith(tuple(still))
+        if k.startswith(tuple(still[1:])): q.data[:len(base[k.replace("language_model.", "")])] = base[k.replace("language_model.", "")]
     steps([q for q in m.parameters() if q.requires_grad], a.samples, a.lr or 4e-4)
     save(m, a.src, a.out)
 
 
 if __name__ == "__main__":
     ap = argparse.ArgumentParser()
-    ap.add_argument("what"); ap.add_argument("out"); ap.add_argument("--pictures", type=int, default=96000); ap.add_argument("--tower"); ap.add_argument("--go-on"); ap.add_argument("--src")
+    ap.add_argument("what"); ap.add_argument("out"); ap.add_argument("--pictures", type=int, default=96000); ap.add_argument("--tower"); ap.add_argument("--go-on"); ap.add_argument("--keep", type=int, default=0); ap.add_argument("--src")
     ap.add_argument("--align", type=int, default=12800); ap.add_argument("--samples", type=int, default=24000); ap.add_argument("--lr", type=float)
     ap.add_argument("--seed", type=int, default=1); ap.add_argument("--batch", type=int, default=16); ap.add_argument("--decay", type=float, default=.05)
     ap.add_argument("--threads", type=int, default=1)
