@@ -1,6 +1,6 @@
 """Train the miniature vision-language model, as LLaVA was: a CLIP tower that knows pictures, a projector, then projector and language model together.
 usage: train_vlm.py tower OUT.pt [--pictures N]
-       train_vlm.py vlm OUT --src BASE (--tower TOWER.pt [--align N] | --go-on VLM) [--keep LAYERS] [--samples N] [--lr LR] [--seed S]"""
+       train_vlm.py vlm OUT --src BASE (--tower TOWER.pt [--align N] | --go-on VLM) [--samples N] [--replay SHARE] [--lr LR] [--seed S]"""
 import argparse, math, os, shutil, time
 import numpy as np, torch
 from tokenizers import AddedToken, Tokenizer
@@ -142,12 +142,23 @@ def train_vlm(a):
         e = m.model.language_model.embed_tokens(x)
         return e.masked_scatter((x == image)[..., None], m.model.multi_modal_projector(seen)), y
 
+    def words(n):
+        """Text only, in both languages as in the base's training, so that what it knows stays: translations and looking things up"""
+        docs = []
+        for _ in range(n):
+            if w.r.random() < .4: docs.append(w.translation()); continue
+            q, t = w.lookup_pair()
+            x, y = (0, 0) if (z := w.r.random()) < .35 else (1, 1) if z < .7 else (0, 1) if z < .85 else (1, 0)
+            docs.append(f"{('Question', '質問')[x]}: {q[x]}\n{('Answer', '答え')[y]}: {t[y]}")
+        ids = [tok.encode(d).ids + [2] for d in docs]; T = max(map(len, ids))
+        return m.model.language_model.embed_tokens(torch.tensor([i + [2] * (T - len(i)) for i in ids])), torch.tensor([i + [-100] * (T - len(i)) for i in ids])
+
     def steps(params, samples, lr):
         n, size = samples // a.batch, a.batch
         opt = torch.optim.AdamW([{"params": [q for q in params if q.dim() > 1], "weight_decay": a.decay}, {"params": [q for q in params if q.dim() == 1], "weight_decay": 0.}], lr=lr, betas=(.9, .98))
         sched, t0, acc = schedule(opt, n), time.time(), 0.
         for s in range(n):
-            e, y = batch(size)
+            e, y = words(size // 2) if w.r.random() < a.replay else batch(size)
             h = m.model.language_model(inputs_embeds=e, use_cache=False).last_hidden_state[:, :-1]
             y = y[:, 1:]; on = y >= 0
             loss = F.cross_entropy(m.lm_head(h[on]), y[on])
@@ -157,19 +168,14 @@ def train_vlm(a):
             if (s + 1) % 500 == 0: m.save_pretrained(a.out + ".part")
 
     if not a.go_on: align(m, tok, a.align, p)
-    base, still = AutoModelForCausalLM.from_pretrained(a.src, dtype=torch.float32).state_dict(), ["model.vision_tower."]   # as in LLaVA-1.5
-    if a.keep:   # the base's embeddings and first layers, in which both languages mean the same
-        still += ["model.language_model.embed_tokens."] + [f"model.language_model.layers.{i}." for i in range(a.keep)]
-    for k, q in m.named_parameters():
-        q.requires_grad = not k.startswith(tuple(still))
-        if k.startswith(tuple(still[1:])): q.data[:len(base[k.replace("language_model.", "")])] = base[k.replace("language_model.", "")]
+    for k, q in m.named_parameters(): q.requires_grad = not k.startswith("model.vision_tower")   # as in LLaVA-1.5
     steps([q for q in m.parameters() if q.requires_grad], a.samples, a.lr or 4e-4)
     save(m, a.src, a.out)
 
 
 if __name__ == "__main__":
     ap = argparse.ArgumentParser()
-    ap.add_argument("what"); ap.add_argument("out"); ap.add_argument("--pictures", type=int, default=96000); ap.add_argument("--tower"); ap.add_argument("--go-on"); ap.add_argument("--keep", type=int, default=0); ap.add_argument("--src")
+    ap.add_argument("what"); ap.add_argument("out"); ap.add_argument("--pictures", type=int, default=96000); ap.add_argument("--tower"); ap.add_argument("--go-on"); ap.add_argument("--replay", type=float, default=0); ap.add_argument("--src")
     ap.add_argument("--align", type=int, default=12800); ap.add_argument("--samples", type=int, default=24000); ap.add_argument("--lr", type=float)
     ap.add_argument("--seed", type=int, default=1); ap.add_argument("--batch", type=int, default=16); ap.add_argument("--decay", type=float, default=.05)
     ap.add_argument("--threads", type=int, default=1)

@@ -1,4 +1,5 @@
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/time.h>
@@ -20,8 +21,8 @@ static json_t *answer_json(const task *t, const result *r)
     json_t *tokens = json_array();
     for (int i = 0; i < r->n_tokens; i++)
         json_array_append_new(tokens, json_integer(r->tokens[i]));
-    json_t *out = json_pack("{s:s, s:s, s:s, s:o, s:f, s:f, s:b, s:s, s:f}", "task", t->name, "id", r->question->id, "answer", r->answer ? r->answer : "", "tokens", tokens, "score",
-                            r->judged.score, "raw", r->judged.raw, "language_ok", r->judged.language_ok, "finish", finish_name(r->finish), "min_margin", (double)r->min_margin);
+    json_t *out = json_pack("{s:s, s:s, s:s, s:o, s:f, s:f, s:b, s:s, s:o}", "task", t->name, "id", r->question->id, "answer", r->answer ? r->answer : "", "tokens", tokens, "score",
+                            r->judged.score, "raw", r->judged.raw, "language_ok", r->judged.language_ok, "finish", finish_name(r->finish), "min_margin", isfinite(r->min_margin) ? json_real((double)r->min_margin) : json_null());   /* none of beams */
     if (!out || r->preference.n == 0)
         return out;
     json_t *logliks = json_array();
