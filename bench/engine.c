@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "engine/engine.h"
 #include "limits.h"
+#include "options.h"
 
 static request random_request(random_stream *s, int32_t vocab, size_t n, int max_new)
 {
@@ -24,14 +25,9 @@ static request random_request(random_stream *s, int32_t vocab, size_t n, int max
 
 int main(int argc, char **argv)
 {
-    int n_threads = threads_available(), at = 1;
-    const char *family = NULL;
-    for (; at + 1 < argc && strncmp(argv[at], "--", 2) == 0; at += 2) {
-        if (strcmp(argv[at], "--threads") == 0)
-            n_threads = (int)strtol(argv[at + 1], NULL, 10);
-        else if (strcmp(argv[at], "--backend") == 0)
-            family = argv[at + 1];
-    }
+    bench_options o = bench_options_read(argc, argv);
+    const int n_threads = o.n_threads, at = o.next;
+    const char *family = o.family;
     if (argc - at != 2) {
         fputs("usage: bench-engine [--threads N] [--backend NAME] MODEL decode:BATCH:STEPS|prefill:TOKENS|mixed:N:SLOTS|limits\n", stderr);
         return 2;
@@ -39,8 +35,7 @@ int main(int argc, char **argv)
     const char *mode = argv[at + 1], *colon = strchr(mode, ':');
     threads *pool = threads_new(n_threads);
     if (strcmp(mode, "limits") == 0) {
-        printf("{\"threads\": %d, \"gflops\": %.1f, \"bf16_gflops\": %.1f, \"gbytes_per_s\": %.1f}\n", n_threads, limit_gflops(pool), limit_bf16_gflops(pool),
-               limit_gbytes(pool));
+        limits_print(pool);
         return 0;
     }
     long a = colon ? strtol(colon + 1, NULL, 10) : 0, b = colon && strchr(colon + 1, ':') ? strtol(strchr(colon + 1, ':') + 1, NULL, 10) : 0;

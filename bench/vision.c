@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "engine/features.h"
 #include "limits.h"
+#include "options.h"
 
 typedef struct seen { double features, total, cpu; } seen;   /* seconds; cpu: of all threads together */
 
@@ -92,14 +93,9 @@ static int beams(const plan *p, const engine_options *o, const long v[4], int st
 
 int main(int argc, char **argv)
 {
-    int n_threads = threads_available(), at = 1;
-    const char *family = NULL;
-    for (; at + 1 < argc && strncmp(argv[at], "--", 2) == 0; at += 2) {
-        if (strcmp(argv[at], "--threads") == 0)
-            n_threads = (int)strtol(argv[at + 1], NULL, 10);
-        else if (strcmp(argv[at], "--backend") == 0)
-            family = argv[at + 1];
-    }
+    bench_options o = bench_options_read(argc, argv);
+    const int n_threads = o.n_threads, at = o.next;
+    const char *family = o.family;
     if (argc - at != 2) {
         fputs("usage: bench-vision [--threads N] [--backend NAME] MODEL see:VIEWS:TEXT|beams:QUESTIONS:ROWS:BEAMS:STEPS|limits\n", stderr);
         return 2;
@@ -107,8 +103,7 @@ int main(int argc, char **argv)
     const char *mode = argv[at + 1];
     threads *pool = threads_new(n_threads);
     if (strcmp(mode, "limits") == 0) {
-        printf("{\"threads\": %d, \"gflops\": %.1f, \"bf16_gflops\": %.1f, \"gbytes_per_s\": %.1f}\n", n_threads, limit_gflops(pool), limit_bf16_gflops(pool),
-               limit_gbytes(pool));
+        limits_print(pool);
         return 0;
     }
     long v[4] = {0};

@@ -1,6 +1,7 @@
 #include "limits.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,4 +140,10 @@ double limit_gbytes(threads *pool)
     free(words);
     free(r.sums);
     return best;
+}
+
+void limits_print(threads *pool)
+{
+    printf("{\"threads\": %d, \"gflops\": %.1f, \"bf16_gflops\": %.1f, \"gbytes_per_s\": %.1f}\n", threads_count(pool), limit_gflops(pool), limit_bf16_gflops(pool),
+           limit_gbytes(pool));
 }

@@ -3,7 +3,8 @@
  * Invariants
  * 1. The tokenizer belongs to `folder`; plan and engine to the models of which `models` is the fingerprint and the path of `path`.
  *    Anything else makes them anew.
- * 2. The prompt store belongs to the tokenizer whose digest is `digest`, and to the chat template `template` where a task has asked for one.
+ * 2. The prompt store belongs to the tokenizer whose digest is `digest`, to a model of `positions`, and to the chat template `template` where a task has
+ *    asked for one.
  * 3. A bad candidate is OUTCOME_INVALID with a reason; -1 leaves *out empty. */
 #include "task/evaluator.h"
 
@@ -11,11 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
-#include "merge/fold.h"
-#include "task/command.h"
+#include "task/command_sets.h"
 #include "task/picture.h"
 #include "task/prompts.h"
 #include "task/shown.h"
@@ -35,6 +34,7 @@ struct builtin {
     char *template;                /* the text of the last one; owned */
     int32_t end;                   /* the tokenizer's end of text, which ends a chat's answer beside the model's own */
     prompts *prompts;
+    int64_t positions;
     language_model *lid;           /* opened by us; NULL while nobody needed it */
     feature_store *features;
 };
@@ -156,6 +156,11 @@ static int take_models(struct builtin *b, const lineup *l, uint64_t seen, error 
     return 0;
 }
 
+static int64_t positions_of(const struct builtin *b)
+{
+    return config_position_limit(&b->plan->config);
+}
+
 static int take_candidate(struct builtin *b, const lineup *l, error *err)
 {
     uint64_t models = models_fingerprint(l), path = path_fingerprint(l->path);
@@ -170,6 +175,9 @@ static int take_candidate(struct builtin *b, const lineup *l, error *err)
     b->plan = lineup_plan(l, err);
     if (!b->plan)
         return -1;
+    if (positions_of(b) != b->positions)
+        prompts_clear(b->prompts);
+    b->positions = positions_of(b);
     engine_options options = {.backend = b->options.backend, .pool = b->options.pool, .tokenizer = b->tokenizer,
                               .slots = b->options.slots, .kv_bytes = b->options.kv_bytes,
                               .no_prefix_sharing = b->options.no_prefix_sharing};
@@ -236,11 +244,6 @@ static void batch_close(struct batch *r)
     free(r->shown);
     free(r->answers);
     free(r->requests);
-}
-
-static int64_t positions_of(const struct builtin *b)
-{
-    return config_position_limit(&b->plan->config);
 }
 
 /* lm-eval cuts from the left whatever stands there; the engine's own way keeps BOS. */
@@ -479,89 +482,6 @@ static int run_engine(struct builtin *b, const lineup *c, const question_set *se
     return status;
 }
 
-/* ---- sets that the user's command runs */
-
-static int write_questions(const question_set *set, const char *path, error *err)
-{
-    string lines = {0};
-    for (size_t i = 0; i < set->count; i++) {
-        char *text = json_dumps(set->questions[i]->fields, JSON_COMPACT);
-        string_print(&lines, "%s\n", text ? text : "{}");
-        free(text);
-    }
-    int status = file_write(path, lines.text ? lines.text : "", lines.length, err);
-    free(lines.text);
-    return status;
-}
-
-/* Returns 1, with the reason in *err, where the command failed this candidate. */
-static int run_command(const question_set *set, size_t index, size_t base, const char *model, const char *questions,
-                       evaluation *out, error *err)
-{
-    const task *t = set->task;
-    if (t->has_questions && write_questions(set, questions, err) != 0)
-        return -1;
-    char *line = command_line(t->command, model, t->has_questions ? questions : NULL);
-    command_result r;
-    int status = command_run(line, t->command_seconds, &r, err);
-    free(line);
-    if (status != 0)
-        return -1;
-    if (r.reason) {
-        fail(err, ERROR_FORMAT, "task '%s': %s", t->name, r.reason);
-        status = 1;
-    } else if (t->has_questions && r.scores && r.n_scores != set->count) {
-        fail(err, ERROR_FORMAT, "task '%s': the command gave %zu scores for %zu questions", t->name, r.n_scores, set->count);
-        status = 1;
-    }
-    for (size_t i = 0; status == 0 && i < set->count; i++) {
-        double score = t->has_questions && r.scores ? r.scores[i] : r.score;
-        out->results[base + i] = (result){.question = set->questions[i], .judged = {score, score, true},
-                                          .answer = memory_text("")};
-    }
-    if (status == 0)
-        out->set_scores[index] = r.score;
-    command_result_clear(&r);
-    return status;
-}
-
-/* A path is folded: a command knows model folders only. */
-static int save_candidate(const struct builtin *b, const lineup *l, const char *folder, error *err)
-{
-    const checkpoint_write_options options = {.replace = true};
-    if (!l->path)
-        return checkpoint_write(l->models[0], folder, &options, err);
-    checkpoint *plain = fold_path(l->models, l->path, &(fold_options){.dtype = -1, .pool = b->options.pool}, err);
-    int status = plain ? checkpoint_write(plain, folder, &options, err) : fail_in(err, "a task with a command needs a model folder");
-    checkpoint_free(plain);
-    return status;
-}
-
-static int run_commands(struct builtin *b, const lineup *c, const question_set *sets, size_t n_sets, evaluation *out,
-                        error *err)
-{
-    size_t commands = 0;
-    for (size_t s = 0; s < n_sets; s++)
-        commands += sets[s].task->command != NULL;
-    if (commands == 0)
-        return 0;
-    if (!b->options.scratch)
-        return fail(err, ERROR_STATE, "a task with a command needs a folder for the candidate");
-    char *model = file_join(b->options.scratch, "candidate"), *questions = file_join(b->options.scratch, "questions.jsonl");
-    int status = file_make_folders(b->options.scratch, err);
-    if (status == 0)
-        status = save_candidate(b, c, model, err);
-    for (size_t s = 0, base = 0; s < n_sets && status == 0; base += sets[s++].count)
-        if (sets[s].task->command)
-            status = run_command(&sets[s], s, base, model, questions, out, err);
-    error ignored;   /* what is left behind is overwritten by the next candidate */
-    file_remove_tree(model, &ignored);
-    file_remove_tree(questions, &ignored);
-    free(questions);
-    free(model);
-    return status;
-}
-
 /* ---- the evaluator */
 
 static int check_sets(const question_set *sets, size_t n_sets, size_t *count, double *weight, error *err)
@@ -617,7 +537,7 @@ static int run(evaluator *self, const lineup *candidate, const question_set *set
     if (status == 0)
         status = run_engine(b, candidate, sets, n_sets, out, &why);
     if (status == 0)
-        status = run_commands(b, candidate, sets, n_sets, out, &why);
+        status = command_sets_run(&b->options, candidate, sets, n_sets, out, &why);
     if (check_read(candidate, err) != 0) {   /* a file cut short while it was read: nothing seen above counts */
         evaluation_free(out);
         return -1;

@@ -1,7 +1,4 @@
 /* SQuAD's F1: what two bags of words, or of characters, have in common. */
-#include <stdlib.h>
-
-#include "task/japanese.h"
 #include "task/nfkc.h"
 #include "task/overlap.h"
 #include "task/scorer.h"
@@ -10,9 +7,7 @@
 /* MeCab's words of the normalised text that are not punctuation alone. */
 static int cut_words(const scorer *s, const char *text, word_list *out, error *err)
 {
-    char *plain = japanese_normalize(text);
-    int status = segmenter_cut(s->segmenter, plain, out, err);
-    free(plain);
+    int status = scorer_words(s, text, out, err);
     size_t kept = 0;
     for (size_t i = 0; i < out->count; i++)
         if (!nfkc_is_punctuation(out->items[i].text, out->items[i].n))
@@ -35,15 +30,10 @@ static int cut_characters(const scorer *s, const char *text, word_list *out, err
     return 0;
 }
 
-static int score_f1(const scorer *s, int (*cut)(const scorer *, const char *, word_list *, error *), const char *answer,
-                    const json_t *reference, double *score, error *err)
+static int score_f1(const scorer *s, scorer_cutter *cut, const char *answer, const json_t *reference, double *score, error *err)
 {
-    char buffer[32];
-    const char *text = metric_text(reference, buffer, err);
     word_list gold = {0}, given = {0};
-    int status = text ? cut(s, text, &gold, err) : -1;
-    if (status == 0)
-        status = cut(s, answer, &given, err);
+    int status = scorer_cut_both(s, cut, answer, reference, &given, &gold, err);
     if (status == 0)
         *score = overlap_f1(&gold, &given);
     word_list_clear(&gold);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "task/japanese.h"
 #include "task/space.h"
 
 /* ---- making one */
@@ -239,4 +240,20 @@ int scorer_judge(const scorer *s, const char *answer, const json_t *gold, const 
     }
     free(trimmed);
     return status;
+}
+
+int scorer_words(const scorer *s, const char *text, word_list *out, error *err)
+{
+    char *plain = japanese_normalize(text);
+    int status = segmenter_cut(s->segmenter, plain, out, err);
+    free(plain);
+    return status;
+}
+
+int scorer_cut_both(const scorer *s, scorer_cutter *cut, const char *answer, const json_t *reference, word_list *given, word_list *gold, error *err)
+{
+    char buffer[32];
+    const char *text = metric_text(reference, buffer, err);
+    int status = text ? cut(s, text, gold, err) : -1;
+    return status == 0 ? cut(s, answer, given, err) : status;
 }

@@ -55,4 +55,11 @@ typedef struct judgement {
  * language (more than one half). */
 int scorer_judge(const scorer *s, const char *answer, const json_t *gold, const language_model *lid, judgement *out, error *err);
 
+/* For metrics that count words: an answer and one reference, cut by the same `cut`. Both lists are to be cleared, also after -1. */
+typedef int scorer_cutter(const scorer *s, const char *text, word_list *out, error *err);
+int scorer_cut_both(const scorer *s, scorer_cutter *cut, const char *answer, const json_t *reference, word_list *given, word_list *gold, error *err);
+
+/* MeCab's words of the normalised text (japanese.h): a cutter. */
+int scorer_words(const scorer *s, const char *text, word_list *out, error *err);
+
 #endif
